@@ -1,0 +1,58 @@
+package channel
+
+import (
+	"time"
+
+	"dchat/p2p/addr"
+	"dchat/p2p/wire"
+)
+
+// ID returns the channel's random number, not 0, which tells it from every other
+// channel of this run.
+func (c *Channel) ID() uint32 { return c.id }
+
+// Kind returns the kind of session the channel belongs to.
+func (c *Channel) Kind() Kind { return c.cfg.Kind }
+
+// Addr returns the address by which the peer is known.
+func (c *Channel) Addr() addr.Addr { return c.cfg.Addr }
+
+// Created returns when the connection was made.
+func (c *Channel) Created() time.Time { return c.created }
+
+// Remote returns what the peer said of itself in the handshake; before the
+// channel is open it is empty. Nothing in it is proved.
+func (c *Channel) Remote() wire.Version {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.remote
+}
+
+// Stats are the counters of one channel since it was made.
+type Stats struct {
+	BytesIn, BytesOut       uint64
+	MessagesIn, MessagesOut uint64
+	// Dropped counts messages that found the queue of their handler full.
+	Dropped uint64
+	// Refused counts messages that were not queued because the peer did not read
+	// fast enough, or had left.
+	Refused uint64
+	// Queued is how many bytes wait to be sent.
+	Queued int
+}
+
+// Stats returns the counters as they are now.
+func (c *Channel) Stats() Stats {
+	c.queue.mu.Lock()
+	queued := c.queue.bytes
+	c.queue.mu.Unlock()
+	return Stats{
+		BytesIn:     c.count.bytesIn.Load(),
+		BytesOut:    c.count.bytesOut.Load(),
+		MessagesIn:  c.count.messagesIn.Load(),
+		MessagesOut: c.count.messagesOut.Load(),
+		Dropped:     c.count.dropped.Load(),
+		Refused:     c.count.refused.Load(),
+		Queued:      queued,
+	}
+}

@@ -1,0 +1,239 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"dchat/p2p/transport"
+)
+
+const (
+	// chunk is the most that one write takes, and what must be accepted within
+	// one write timeout: with 10 s that asks for 3.2 KiB/s of a peer.
+	chunk = 32 << 10
+	// urgentLimit bounds, in bytes, the frames that go before all others. They
+	// are few and tiny: ping, pong, version, verack.
+	urgentLimit = 16 << 10
+	// stalled is how long a peer may accept nothing before senders stop waiting
+	// for it to make room.
+	stalled = 2 * time.Second
+)
+
+var chunks = sync.Pool{New: func() any { b := make([]byte, 0, chunk); return &b }}
+
+// sendQueue holds the frames that wait for one connection, bounded in bytes. A
+// goroutine writes them out for as long as there are any, many in one write; an
+// idle queue has no goroutine and no buffer.
+type sendQueue struct {
+	conn    transport.Conn
+	limit   int           // bytes that may wait
+	timeout time.Duration // for one chunk
+	count   *counters
+	failed  func(error) // the connection is broken; called once, from the writer
+	run     func()      // write, bound once so that starting it allocates nothing
+
+	mu       sync.Mutex
+	urgent   ring
+	normal   ring
+	current  span // partly written; empty: none
+	offset   int  // how much of it
+	bytes    int  // all that is not written yet
+	closed   bool
+	writing  bool          // a writer is at work
+	progress time.Time     // when bytes last left, or the queue last became busy
+	changed  chan struct{} // closed when bytes left or the writer ended; nil: nobody waits
+	writer   sync.WaitGroup
+}
+
+func (q *sendQueue) init(conn transport.Conn, limit int, timeout time.Duration, count *counters, failed func(error)) {
+	q.conn, q.limit, q.timeout, q.count, q.failed = conn, limit, timeout, count, failed
+	q.run = q.write
+}
+
+// add queues a frame, taking a reference. It never blocks.
+func (q *sendQueue) add(f Frame, urgent bool) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return ErrClosed
+	}
+	limit := q.limit
+	if urgent {
+		limit += urgentLimit
+	}
+	if q.bytes > 0 && q.bytes+f.Len() > limit {
+		return ErrQueueFull
+	}
+	f.block.refs.Add(1)
+	if urgent {
+		q.urgent.push(f.span)
+	} else {
+		q.normal.push(f.span)
+	}
+	if q.bytes == 0 {
+		q.progress = time.Now()
+	}
+	q.bytes += f.Len()
+	if !q.writing {
+		q.writing = true
+		q.writer.Add(1)
+		go q.run()
+	}
+	return nil
+}
+
+// write sends what is queued until nothing is left.
+func (q *sendQueue) write() {
+	defer q.writer.Done()
+	buf := chunks.Get().(*[]byte)
+	defer chunks.Put(buf)
+	for {
+		b := q.fill((*buf)[:0])
+		if len(b) == 0 {
+			return
+		}
+		if err := q.conn.SetWriteDeadline(time.Now().Add(q.timeout)); err != nil {
+			q.fail(err)
+			return
+		}
+		n, err := q.conn.Write(b)
+		q.count.bytesOut.Add(uint64(n))
+		if err != nil {
+			q.fail(err)
+			return
+		}
+		q.sent(n)
+	}
+}
+
+// fill moves as many bytes as fit into b. When there are none the writer is at
+// its end, decided under the lock so that no frame is left without a writer.
+func (q *sendQueue) fill(b []byte) []byte {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var sent *block // whose frames are done with, done of them
+	var done int64
+	for len(b) < cap(b) {
+		if q.current.Len() == 0 && !q.next() {
+			break
+		}
+		rest := q.current.bytes()[q.offset:]
+		n := min(len(rest), cap(b)-len(b))
+		b = append(b, rest[:n]...)
+		if q.offset += n; n < len(rest) {
+			break
+		}
+		if q.current.block != sent && sent != nil {
+			sent.release(done)
+			done = 0
+		}
+		sent = q.current.block
+		done++
+		q.current = span{}
+	}
+	if sent != nil {
+		sent.release(done)
+	}
+	if len(b) == 0 {
+		q.writing = false
+		q.wake()
+	}
+	return b
+}
+
+// next takes the frame to send now: the urgent ones go first, but never into the
+// middle of another.
+func (q *sendQueue) next() bool {
+	f, ok := q.urgent.pop()
+	if !ok {
+		f, ok = q.normal.pop()
+	}
+	q.current, q.offset = f, 0
+	return ok
+}
+
+func (q *sendQueue) sent(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.bytes -= n
+	q.progress = time.Now()
+	q.wake()
+}
+
+// fail drops all that waits: nothing can be sent after a write that broke off.
+func (q *sendQueue) fail(err error) {
+	q.mu.Lock()
+	q.closed, q.writing = true, false
+	for ok := q.current.block != nil; ok; ok = q.next() {
+		q.current.Release()
+	}
+	q.bytes = 0
+	q.wake()
+	q.mu.Unlock()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = ErrWriteTimeout
+	}
+	q.failed(err)
+}
+
+func (q *sendQueue) wake() {
+	if q.changed != nil {
+		close(q.changed)
+		q.changed = nil
+	}
+}
+
+// close refuses further frames; what is queued still goes out.
+func (q *sendQueue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+}
+
+// drain waits until everything queued is written, at most until ctx ends, and
+// reports whether it is.
+func (q *sendQueue) drain(ctx context.Context) bool {
+	return q.wait(ctx, func() (bool, time.Duration) { return q.bytes == 0 && !q.writing, time.Hour })
+}
+
+// room waits until n bytes fit, the queue is closed, or the peer has accepted
+// nothing for so long that it is not worth the wait.
+func (q *sendQueue) room(ctx context.Context, n int) {
+	q.wait(ctx, func() (bool, time.Duration) {
+		if q.closed || q.bytes == 0 || q.bytes+n <= q.limit {
+			return true, 0
+		}
+		patience := stalled - time.Since(q.progress)
+		return patience <= 0, patience
+	})
+}
+
+// wait asks done, under the lock, each time the queue changes and again after
+// the time that done names.
+func (q *sendQueue) wait(ctx context.Context, done func() (bool, time.Duration)) bool {
+	for {
+		q.mu.Lock()
+		ok, again := done()
+		if ok {
+			q.mu.Unlock()
+			return true
+		}
+		if q.changed == nil {
+			q.changed = make(chan struct{})
+		}
+		changed := q.changed
+		q.mu.Unlock()
+		timer := time.NewTimer(again)
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return false
+		}
+		timer.Stop()
+	}
+}

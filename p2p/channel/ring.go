@@ -1,0 +1,37 @@
+package channel
+
+// ring is a queue of encoded frames that reuses its memory.
+type ring struct {
+	spans []span // of a length that is a power of two, or none
+	head  int
+	n     int
+}
+
+// keepRing is how many places an empty ring keeps.
+const keepRing = 512
+
+func (r *ring) push(s span) {
+	if r.n == len(r.spans) {
+		grown := make([]span, max(4, 2*r.n))
+		for i := range r.n {
+			grown[i] = r.spans[(r.head+i)&(r.n-1)]
+		}
+		r.spans, r.head = grown, 0
+	}
+	r.spans[(r.head+r.n)&(len(r.spans)-1)] = s
+	r.n++
+}
+
+// pop returns the oldest frame; ok is false when there is none.
+func (r *ring) pop() (s span, ok bool) {
+	if r.n == 0 {
+		return span{}, false
+	}
+	s = r.spans[r.head]
+	r.spans[r.head] = span{}
+	r.head = (r.head + 1) & (len(r.spans) - 1)
+	if r.n--; r.n == 0 && len(r.spans) > keepRing {
+		r.spans = nil
+	}
+	return s, true
+}

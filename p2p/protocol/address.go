@@ -1,0 +1,104 @@
+package protocol
+
+import (
+	"context"
+	"time"
+
+	"dchat/p2p/addr"
+	"dchat/p2p/channel"
+	"dchat/p2p/wire"
+)
+
+// AddressBook is what a node knows of others' addresses.
+type AddressBook interface {
+	// Heard takes the addresses that the peer of a channel told us.
+	Heard(from addr.Addr, entries []wire.Entry)
+	// Known returns addresses worth telling: up to most of the wanted schemes,
+	// then others, up to 2·most in all.
+	Known(most int, schemes []string) []wire.Entry
+}
+
+// AddressConfig says how a node takes part in the exchange of addresses.
+type AddressConfig struct {
+	Book     AddressBook
+	Ask      uint32             // how many addresses to ask a peer for
+	Schemes  []string           // which ones we can dial, in the order they are asked for
+	External func() []addr.Addr // our own addresses, told to peers we connected to
+}
+
+// maxAddresses is the most that is answered, and asked for. Twice as many, of
+// the longest common size, fit in one message.
+const maxAddresses = 255
+
+// Address returns the exchange of addresses: ask each new peer once, answer
+// every question from the address book, and tell our own addresses to those that
+// we found by theirs.
+func Address(cfg AddressConfig) Registration {
+	return Registration{
+		Name:     "address",
+		Sessions: channel.Default,
+		New: func(ch *channel.Channel, _ Node) (Protocol, error) {
+			a := &address{ch: ch, cfg: cfg}
+			err := ch.Subscribe(channel.Subscription{Spec: wire.GetAddr{}.Spec(), Handle: channel.On(a.onGetAddr)})
+			if err != nil {
+				return nil, err
+			}
+			return a, ch.Subscribe(channel.Subscription{Spec: wire.Addrs{}.Spec(), Handle: channel.On(a.onAddrs)})
+		},
+	}
+}
+
+type address struct {
+	ch  *channel.Channel
+	cfg AddressConfig
+}
+
+// Start asks the peer.
+func (a *address) Start() error {
+	a.ch.Go(func(ctx context.Context) {
+		if a.ch.Kind() == channel.Outbound {
+			a.send(ctx, a.own())
+		}
+		a.send(ctx, &wire.GetAddr{Max: min(a.cfg.Ask, maxAddresses), Transports: a.cfg.Schemes})
+	})
+	return nil
+}
+
+func (a *address) own() *wire.Addrs {
+	m := &wire.Addrs{}
+	for _, e := range a.cfg.External() {
+		m.Entries = append(m.Entries, wire.Entry{Addr: e.Public(), LastSeen: uint64(time.Now().Unix())})
+	}
+	return m
+}
+
+func (a *address) onGetAddr(m *wire.GetAddr) error {
+	most := min(int64(m.Max), maxAddresses)
+	known := a.cfg.Book.Known(int(most), m.Transports)
+	a.send(context.Background(), &wire.Addrs{Entries: fitting(known[:min(len(known), int(2*most))])})
+	return nil
+}
+
+// fitting returns as many of the entries, from the first, as fit in one message.
+func fitting(entries []wire.Entry) []wire.Entry {
+	const count, perEntry = 9, 9 + 8 // at most: the count; the length of an address and its time
+	room := wire.Addrs{}.Spec().MaxPayload - count
+	for i, e := range entries {
+		if room -= perEntry + len(e.Addr.String()); room < 0 {
+			return entries[:i]
+		}
+	}
+	return entries
+}
+
+func (a *address) onAddrs(m *wire.Addrs) error {
+	a.cfg.Book.Heard(a.ch.Addr(), m.Entries)
+	return nil
+}
+
+// send ends the channel when the message cannot be sent.
+func (a *address) send(ctx context.Context, m wire.Message) {
+	if err := a.ch.Send(ctx, m); err != nil {
+		a.ch.Close(err)
+	}
+}

@@ -1,0 +1,178 @@
+// Package session decides who is connected to: the inbound session takes the
+// connections that others make, the manual session keeps those to configured
+// peers. What all sessions share is how a connection becomes a channel.
+package session
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"dchat/p2p/addr"
+	"dchat/p2p/channel"
+	"dchat/p2p/dnet"
+	"dchat/p2p/protocol"
+	"dchat/p2p/transport"
+	"dchat/p2p/wire"
+)
+
+// Node is what the sessions need of the node they belong to.
+type Node interface {
+	protocol.Node
+	// Begun says that a channel exists; its handshake is still to come.
+	Begun(ch *channel.Channel)
+	// Opened says that the handshake of a channel is done. An error ends it.
+	Opened(ch *channel.Channel) error
+	// Ended says that a channel that had begun is no more.
+	Ended(ch *channel.Channel)
+}
+
+// Env is what all sessions of a node share. It is not changed once sessions run.
+type Env struct {
+	Node       Node
+	Registry   *protocol.Registry
+	Transports transport.Set
+	Events     *dnet.Bus
+	Log        *zap.Logger
+
+	Magic        [4]byte
+	Identity     protocol.Identity
+	HideFeatures bool
+	External     []addr.Addr
+	Active       []string // the schemes that may be dialled
+	Profile      func(scheme string) Profile
+
+	WriteTimeout time.Duration
+	SendQueue    int
+	MaxMessage   int
+}
+
+// link is a connection that is to become a channel.
+type link struct {
+	conn     transport.Conn
+	kind     channel.Kind
+	known    addr.Addr              // by which the peer is known
+	endpoint addr.Addr              // that was dialled; zero when the peer made the connection
+	begun    func(*channel.Channel) // called before the handshake
+	ended    func(error)            // called at the end, whatever came before; told why
+}
+
+// serve turns a connection into a channel and returns. The channel runs as one of
+// the tasks, on a fresh goroutine: the stack that setting up needs would
+// otherwise stay with it for as long as it lives.
+func (e *Env) serve(ctx context.Context, tasks *sync.WaitGroup, l link) {
+	deadline := time.Now().Add(e.Profile(l.known.Scheme()).HandshakeTimeout)
+	if err := e.secure(ctx, l.conn, deadline); err != nil {
+		l.ended(err)
+		return
+	}
+	ch := e.newChannel(l, deadline)
+	e.Node.Begun(ch)
+	l.begun(ch)
+	begin := func() error { return e.setUp(ctx, ch, l.endpoint) }
+	ended := func(err error) {
+		e.Node.Ended(ch)
+		l.ended(err)
+	}
+	tasks.Go(func() { ended(ch.Run(begin)) })
+}
+
+func (e *Env) newChannel(l link, deadline time.Time) *channel.Channel {
+	return channel.New(l.conn, channel.Config{
+		Magic:            e.Magic,
+		Kind:             l.kind,
+		Addr:             l.known,
+		HandshakeTimeout: time.Until(deadline),
+		WriteTimeout:     e.WriteTimeout,
+		SendQueue:        e.SendQueue,
+		MaxMessage:       e.MaxMessage,
+		Events:           e.Events,
+		Log:              e.Log,
+	})
+}
+
+// secure completes what has to happen before bytes flow, such as TLS. It closes
+// the connection when it fails.
+func (e *Env) secure(ctx context.Context, conn transport.Conn, deadline time.Time) error {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	err := transport.Handshake(ctx, conn)
+	if err != nil {
+		err = errors.Join(err, conn.Close())
+	}
+	return err
+}
+
+// setUp attaches the protocols and begins the handshake; its last message, on
+// the channel's reader, does the rest.
+func (e *Env) setUp(ctx context.Context, ch *channel.Channel, endpoint addr.Addr) error {
+	protocols, err := e.Registry.Attach(ch, e.Node)
+	if err != nil {
+		return err
+	}
+	handshake, err := protocol.NewHandshake(ch, e.Identity, func(remote wire.Version) error {
+		extensions, err := e.Registry.AttachFeatures(ch, e.Node, e.shared(ch.Kind(), remote))
+		if err != nil {
+			return err
+		}
+		return ch.Open(remote, func() error { return e.start(ch, slices.Concat(protocols, extensions)) })
+	})
+	if err != nil {
+		return err
+	}
+	return handshake.Start(ctx, endpoint, e.External, e.features(ch.Kind()))
+}
+
+// start makes a channel that is open known, then runs its protocols.
+func (e *Env) start(ch *channel.Channel, protocols []protocol.Protocol) error {
+	if err := e.Node.Opened(ch); err != nil {
+		return err
+	}
+	for _, p := range protocols {
+		if err := p.Start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// features returns what is advertised on channels of a kind.
+func (e *Env) features(kind channel.Kind) []wire.Feature {
+	if e.HideFeatures {
+		return nil
+	}
+	return e.Registry.Features(kind)
+}
+
+// shared returns what the peer advertises, as far as we do too.
+func (e *Env) shared(kind channel.Kind, remote wire.Version) []wire.Feature {
+	ours := e.features(kind)
+	return slices.DeleteFunc(slices.Clone(remote.Features), func(f wire.Feature) bool { return !slices.Contains(ours, f) })
+}
+
+// logEnd says how a channel ended: an offence of the peer's is a warning,
+// everything else is the ordinary course of things.
+func (e *Env) logEnd(kind channel.Kind, known addr.Addr, err error) {
+	fields := []zap.Field{zap.String("peer", known.Redacted()), zap.Stringer("session", kind), zap.Error(err)}
+	if offence := (*wire.Error)(nil); errors.As(err, &offence) {
+		e.Log.Warn("Connection closed: the peer broke the protocol", fields...)
+		return
+	}
+	e.Log.Info("Disconnected", fields...)
+}
+
+// sleep waits for d and reports whether ctx let it.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,94 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"dchat/p2p/addr"
+	"dchat/p2p/channel"
+	"dchat/p2p/dnet"
+	"dchat/p2p/transport"
+)
+
+// Inbound takes the connections that others make to us.
+type Inbound struct {
+	env       *Env
+	slots     int
+	listeners []transport.Listener
+}
+
+// Listen makes the session and listens on every address; ctx bounds that only.
+// If one cannot be listened on the others are closed again and the error, a
+// *transport.Error, names it. Each address takes at most slots connections at a time, those in the
+// handshake included.
+func Listen(ctx context.Context, env *Env, addrs []addr.Addr, slots int) (*Inbound, error) {
+	s := &Inbound{env: env, slots: slots}
+	for _, a := range addrs {
+		l, err := env.Transports.Listen(ctx, a)
+		if err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	return s, nil
+}
+
+// Addrs returns the addresses listened on, with the ports really taken.
+func (s *Inbound) Addrs() []addr.Addr {
+	var addrs []addr.Addr
+	for _, l := range s.listeners {
+		addrs = append(addrs, l.Addr())
+	}
+	return addrs
+}
+
+// Close stops listening; for a session that is not run.
+func (s *Inbound) Close() error {
+	var errs []error
+	for _, l := range s.listeners {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Run serves connections until ctx ends, and returns when the last has ended.
+func (s *Inbound) Run(ctx context.Context) {
+	var acceptors sync.WaitGroup
+	defer acceptors.Wait()
+	for _, l := range s.listeners {
+		s.env.Log.Info("Listening", zap.String("addr", l.Addr().Redacted()))
+		a := &Acceptor{listener: l, slots: s.slots, serve: s.serve, log: s.env.Log}
+		acceptors.Go(func() { a.Run(ctx) })
+	}
+}
+
+// serve runs one connection among the tasks, and frees its place at its end.
+func (s *Inbound) serve(ctx context.Context, tasks *sync.WaitGroup, conn transport.Conn, free func()) {
+	var ch *channel.Channel
+	peer := conn.Peer()
+	s.env.serve(ctx, tasks, link{
+		conn:  conn,
+		kind:  channel.Inbound,
+		known: peer,
+		begun: func(begun *channel.Channel) {
+			ch = begun
+			s.emit(dnet.InboundConnected, ch)
+		},
+		ended: func(err error) {
+			free()
+			if ch == nil {
+				s.env.Log.Debug("Connection dropped before its handshake", zap.String("peer", peer.Redacted()), zap.Error(err))
+				return
+			}
+			s.emit(dnet.InboundDisconnected, ch)
+			s.env.logEnd(channel.Inbound, peer, err)
+		},
+	})
+}
+
+func (s *Inbound) emit(name string, ch *channel.Channel) {
+	s.env.Events.Emit(dnet.Event{Name: name, Addr: ch.Addr(), Channel: ch.ID()})
+}

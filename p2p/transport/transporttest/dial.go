@@ -1,0 +1,203 @@
+package transporttest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"dchat/p2p/transport"
+)
+
+func testPortZero(t *testing.T, s Subject) {
+	first, second := listen(t, s), listen(t, s)
+	for _, l := range []transport.Listener{first, second} {
+		port, _ := l.Addr().Port()
+		if want, _ := s.Listen.WithPort(port); port == 0 || l.Addr() != want {
+			t.Errorf("listening on %s gave %s", s.Listen, l.Addr())
+		}
+		dialled, accepted := connect(t, s, l)
+		exchange(t, dialled, accepted)
+	}
+	if first.Addr() == second.Addr() {
+		t.Errorf("both listeners have %s", first.Addr())
+	}
+}
+
+func testNoPort(t *testing.T, s Subject) {
+	a, _ := s.Listen.WithoutPort()
+	if _, err := s.Transport.Dial(t.Context(), a); !errors.Is(err, transport.ErrNoPort) {
+		t.Errorf("Dial: %v, want %v", err, transport.ErrNoPort)
+	}
+	if _, err := s.Transport.Listen(t.Context(), a); !errors.Is(err, transport.ErrNoPort) {
+		t.Errorf("Listen: %v, want %v", err, transport.ErrNoPort)
+	}
+}
+
+func testAddressInUse(t *testing.T, s Subject) {
+	l := listen(t, s)
+	_, err := s.Transport.Listen(t.Context(), l.Addr())
+	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), l.Addr().String()) {
+		t.Errorf("the second Listen: %v, want EADDRINUSE and the address", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := s.Transport.Listen(t.Context(), l.Addr())
+	if err != nil {
+		t.Fatalf("after Close: %v", err)
+	}
+	if err := again.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func testRefused(t *testing.T, s Subject) {
+	l := listen(t, s)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Transport.Dial(t.Context(), l.Addr())
+	if !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), l.Addr().String()) {
+		t.Errorf("Dial: %v, want ECONNREFUSED and the address", err)
+	}
+}
+
+func testDialCancelled(t *testing.T, s Subject) {
+	l := listen(t, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Transport.Dial(ctx, l.Addr()); !errors.Is(err, context.Canceled) {
+		t.Errorf("Dial: %v, want %v", err, context.Canceled)
+	}
+}
+
+func testCancelDial(t *testing.T, s Subject) {
+	a := s.Stalled(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(moment, cancel)
+	start := time.Now()
+	_, err := s.Transport.Dial(ctx, a)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("Dial: %v, want %v", err, context.Canceled)
+	}
+	if took := time.Since(start); took < moment || took > limit {
+		t.Errorf("it took %s, cancelled after %s", took, moment)
+	}
+}
+
+func testDialDeadline(t *testing.T, s Subject) {
+	a := s.Stalled(t)
+	ctx, cancel := context.WithTimeout(t.Context(), moment)
+	defer cancel()
+	start := time.Now()
+	_, err := s.Transport.Dial(ctx, a)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Dial: %v, want %v", err, context.DeadlineExceeded)
+	}
+	if took := time.Since(start); took > limit {
+		t.Errorf("it took %s, with %s to go", took, moment)
+	}
+}
+
+func testListenerClose(t *testing.T, s Subject) {
+	l := listen(t, s)
+	accepting := inBackground(l.Accept)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := accepting(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Accept while closing: %v, want %v", err, net.ErrClosed)
+	}
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Accept after closing: %v, want %v", err, net.ErrClosed)
+	}
+	if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the second Close: %v", err)
+	}
+}
+
+func testOutlive(t *testing.T, s Subject) {
+	l := listen(t, s)
+	dialled, accepted := connect(t, s, l) // cancels the dial context
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	exchange(t, dialled, accepted)
+}
+
+func testPeer(t *testing.T, s Subject) {
+	l := listen(t, s)
+	dialled, accepted := connect(t, s, l)
+	if dialled.Peer() != l.Addr() {
+		t.Errorf("dialled %s, peer %s", l.Addr(), dialled.Peer())
+	}
+	if got, want := accepted.Peer().HostPort(), dialled.LocalAddr().String(); got != want {
+		t.Errorf("the peer of the accepted connection is %s, the dialler is %s", got, want)
+	}
+	if got, want := accepted.Peer().Scheme(), s.Listen.Scheme(); got != want {
+		t.Errorf("the scheme of the accepted peer is %s, want %s", got, want)
+	}
+	for _, pair := range [][2]transport.Conn{{dialled, accepted}, {accepted, dialled}} {
+		if got, want := pair[0].RemoteAddr().String(), pair[1].LocalAddr().String(); got != want {
+			t.Errorf("remote address %s, the other end is %s", got, want)
+		}
+	}
+}
+
+func testMany(t *testing.T, s Subject) {
+	const n = 100
+	l := listen(t, s)
+	var all sync.WaitGroup
+	defer all.Wait()
+	all.Go(func() {
+		for range n {
+			c, err := l.Accept()
+			if err != nil {
+				return // the dialling side tells
+			}
+			all.Go(func() {
+				_, _ = io.Copy(c, c) // what is missing is missed at the other end
+				_ = c.Close()
+			})
+		}
+	})
+	for i := range n {
+		all.Go(func() {
+			if err := echo(t.Context(), s, l, byte(i)); err != nil {
+				t.Error(err)
+				_ = l.Close()
+			}
+		})
+	}
+}
+
+// echo dials, and sends something that is to come back.
+func echo(ctx context.Context, s Subject, l transport.Listener, b byte) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	c, err := s.Transport.Dial(ctx, l.Addr())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	if err := c.SetDeadline(time.Now().Add(limit)); err != nil {
+		return err
+	}
+	if _, err := c.Write([]byte{b}); err != nil {
+		return err
+	}
+	got := []byte{b + 1}
+	if _, err := io.ReadFull(c, got); err != nil {
+		return err
+	}
+	if got[0] != b {
+		return errors.New("the echo is of another connection")
+	}
+	return nil
+}
