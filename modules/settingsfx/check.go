@@ -1,0 +1,177 @@
+package settingsfx
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dchat/chat"
+	"dchat/p2p"
+	"dchat/p2p/addr"
+)
+
+// mergeProfiles adds the active profiles to the settings of the network, in their order. A
+// profile that is mixed or not active is ignored.
+func (l *loader) mergeProfiles(tables *schema) {
+	s, all := &l.P2P, tables.Net.Profiles
+	tables.Net.Profiles = make(map[string]profileTable)
+	s.Profiles = make(map[string]p2p.Profile)
+	l.addAddresses(tables.Net.addresses)
+	for _, key := range []struct {
+		name   string
+		scheme []string
+	}{{"net.active_profiles", s.ActiveProfiles}, {"net.mixed_profiles", s.MixedProfiles}} {
+		for _, scheme := range key.scheme {
+			if problem := unknownScheme(scheme); problem != "" {
+				l.check(key.name, quote(scheme), problem)
+			}
+		}
+	}
+	for i, scheme := range s.ActiveProfiles {
+		if slices.Contains(s.MixedProfiles, scheme) || slices.Contains(s.ActiveProfiles[:i], scheme) || unknownScheme(scheme) != "" {
+			continue
+		}
+		table, ok := all[scheme]
+		if !ok {
+			l.addFault("net.active_profiles", quote(scheme), "an active profile needs its table: add [net.profiles."+quote(scheme)+"], which may be empty")
+			continue
+		}
+		defaults := p2p.DefaultProfile(scheme)
+		table.ConnectTimeout = cmp.Or(table.ConnectTimeout, &defaults.ConnectTimeout)
+		table.HandshakeTimeout = cmp.Or(table.HandshakeTimeout, &defaults.HandshakeTimeout)
+		table.HeartbeatInterval = cmp.Or(table.HeartbeatInterval, &defaults.HeartbeatInterval)
+		s.Profiles[scheme] = p2p.Profile{
+			ConnectTimeout:    *table.ConnectTimeout,
+			HandshakeTimeout:  *table.HandshakeTimeout,
+			HeartbeatInterval: *table.HeartbeatInterval,
+		}
+		l.addAddresses(table.addresses)
+		tables.Net.Profiles[scheme] = table
+	}
+}
+
+func (l *loader) addAddresses(a addresses) {
+	l.P2P.Inbound = append(l.P2P.Inbound, a.Inbound...)
+	l.P2P.ExternalAddrs = append(l.P2P.ExternalAddrs, a.ExternalAddrs...)
+	l.P2P.Peers = append(l.P2P.Peers, a.Peers...)
+	l.P2P.Seeds = append(l.P2P.Seeds, a.Seeds...)
+}
+
+// validate notes what is wrong with settings that have the right types.
+func (l *loader) validate() {
+	for _, f := range l.fields {
+		list, _ := f.value.Interface().([]addr.Addr)
+		for _, a := range list {
+			if problem := unknownScheme(a.Scheme()); problem != "" && a.Hostname() != "" {
+				l.check(f.key, quote(a.Redacted()), problem)
+			}
+		}
+	}
+	for _, err := range unjoin(l.P2P.Validate()) {
+		var at *p2p.SettingError
+		if !errors.As(err, &at) {
+			l.addFileFault(Fault{Problem: err.Error()})
+			continue
+		}
+		key, value := l.locate(at)
+		l.check(key, value, at.Remedy)
+	}
+	if problem := rpcProblem(l.RPC.Listen); problem != "" {
+		l.check("rpc.rpc_listen", quote(l.RPC.Listen.Redacted()), problem)
+	}
+	if err := l.Log.Validate(); err != nil {
+		l.check("log.format", quote(l.Log.Format), `give "console" or "json"`) // the level has been parsed
+	}
+	l.validateChat()
+	l.warnOfConsequences()
+}
+
+// validateChat tries each setting alone, so that it is known which one is wrong.
+func (l *loader) validateChat() {
+	messages, size := chat.DefaultSettings(), chat.DefaultSettings()
+	messages.HistoryMessages, size.HistoryBytes = l.Chat.HistoryMessages, l.Chat.HistoryBytes
+	if err := messages.Validate(); err != nil {
+		l.check("chat.history_messages", fmt.Sprint(l.Chat.HistoryMessages), remedyOf(err))
+	}
+	if err := size.Validate(); err != nil {
+		l.check("chat.history_bytes", fmt.Sprint(l.Chat.HistoryBytes), remedyOf(err))
+	}
+}
+
+// remedyOf is what follows the field and its value, which are said already.
+func remedyOf(err error) string {
+	if _, remedy, ok := strings.Cut(err.Error(), ": "); ok {
+		return remedy
+	}
+	return err.Error()
+}
+
+// locate finds the key that a fault of the network settings is about, and its value as it stands in
+// the file. Of the keys that hold addresses it is the one with that address. Without a key the name of the
+// field has to serve.
+func (l *loader) locate(e *p2p.SettingError) (key, value string) {
+	key, value = e.Field, e.Value
+	for _, f := range l.fields {
+		list, isAddresses := f.value.Interface().([]addr.Addr)
+		switch {
+		case slices.ContainsFunc(list, func(a addr.Addr) bool { return lastPart(f.name) == e.Field && strconv.Quote(a.Redacted()) == e.Value }):
+			return f.key, e.Value
+		case f.name != e.Field:
+		case isAddresses, e.Field == "Blacklist": // the value is an element
+			key, value = f.key, e.Value
+		default:
+			key, value = f.key, tomlValue(f.value.Interface())
+		}
+	}
+	return key, value
+}
+
+func rpcProblem(listen addr.Addr) string {
+	_, hasPort := listen.Port()
+	_, isFile := listen.FilePath()
+	switch listen.Scheme() {
+	case "unix":
+		if !isFile {
+			return "give unix:///absolute/path"
+		}
+	case "tcp", "http+tcp":
+		if !hasPort || listen.Hostname() == "" {
+			return "give " + listen.Scheme() + "://host:port"
+		}
+	default:
+		return "give an address with tcp, http+tcp or unix"
+	}
+	return ""
+}
+
+// warnOfConsequences speaks of settings that are valid and seldom meant.
+func (l *loader) warnOfConsequences() {
+	if len(l.P2P.ActiveProfiles) == 0 {
+		l.warn(l.origin("net.active_profiles"), `net.active_profiles is empty: this node connects to nobody; try ["tcp", "tcp+tls"] and a table for each`)
+	}
+	listen := l.RPC.Listen
+	ip, isIP := listen.IP()
+	private := listen.Scheme() == "unix" || listen.Hostname() == "localhost" || isIP && ip.IsLoopback()
+	if !private {
+		l.warn(l.origin("rpc.rpc_listen"), "rpc.rpc_listen is "+listen.Redacted()+": whoever reaches it can read and write as you")
+	}
+}
+
+// unjoin returns the errors that were joined, at any depth, or the one there is.
+func unjoin(err error) []error {
+	var joined interface{ Unwrap() []error }
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &joined):
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, unjoin(e)...)
+	}
+	return all
+}
