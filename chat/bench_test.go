@@ -3,6 +3,7 @@ package chat_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -113,17 +114,18 @@ func rawHop(b *testing.B, frame []byte) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer l.Close()
-	done := make(chan int64)
+	got := make(chan int64, 1)
 	go func() {
+		defer close(got)
 		conn, err := l.Accept()
 		if err != nil {
-			close(done)
 			return
 		}
-		n, _ := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{conn}, make([]byte, 64<<10))
-		conn.Close()
-		done <- n
+		// The wrappers hide what would let the copy bypass the buffer.
+		n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{conn}, make([]byte, 64<<10))
+		if errors.Join(err, conn.Close()) == nil {
+			got <- n
+		}
 	}()
 	conn, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
@@ -138,10 +140,14 @@ func rawHop(b *testing.B, frame []byte) {
 		}
 		n++
 	}
-	w.Flush()
-	conn.Close()
-	if got := <-done; got != int64(n*len(frame)) {
+	if err := errors.Join(w.Flush(), conn.Close()); err != nil {
+		b.Fatal(err)
+	}
+	if got := <-got; got != int64(n*len(frame)) {
 		b.Fatalf("%d bytes arrived, want %d", got, n*len(frame))
+	}
+	if err := l.Close(); err != nil {
+		b.Error(err)
 	}
 }
 

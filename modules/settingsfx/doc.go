@@ -11,7 +11,7 @@
 // of a profile is one. A list is written with commas, or as in TOML; an empty variable
 // counts as not set.
 //
-// Module provides p2p.Settings, chat.Settings, RPC and logfx.Settings, and needs nothing. Each
+// Module provides p2p.Settings, chat.Settings, rpcfx.Settings and logfx.Settings, and needs nothing. Each
 // can be replaced on its own at the root of the application, and without a file, as in a test,
 // they can be supplied in place of the module:
 //

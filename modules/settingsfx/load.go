@@ -11,6 +11,7 @@ import (
 
 	"dchat/chat"
 	"dchat/modules/logfx"
+	"dchat/modules/rpcfx"
 	"dchat/p2p"
 	"dchat/p2p/addr"
 )
@@ -33,7 +34,7 @@ type Source struct {
 type Loaded struct {
 	P2P  p2p.Settings
 	Chat chat.Settings
-	RPC  RPC
+	RPC  rpcfx.Settings
 	Log  logfx.Settings
 
 	// File is the file that was read. Created tells that it was not there and has just been
@@ -49,12 +50,6 @@ type Loaded struct {
 	Origins map[string]Origin
 
 	fields []field
-}
-
-// RPC is what the JSON-RPC server is told.
-type RPC struct {
-	Listen   addr.Addr // tcp, http+tcp or unix; tcp://127.0.0.1:22222 unless it is set
-	Disabled []string  // methods that are answered as if they did not exist
 }
 
 // Load reads the configuration. When there is no file it writes one with the defaults, at
@@ -94,7 +89,7 @@ func newLoader(src Source) *loader {
 		Loaded: Loaded{
 			P2P:     p2p.DefaultSettings(),
 			Chat:    chat.DefaultSettings(),
-			RPC:     RPC{Listen: addr.MustParse("tcp://127.0.0.1:22222")},
+			RPC:     rpcfx.Settings{Listen: addr.MustParse("tcp://127.0.0.1:22222")},
 			Log:     logfx.DefaultSettings(),
 			Origins: make(map[string]Origin),
 		},

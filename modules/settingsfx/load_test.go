@@ -16,6 +16,7 @@ import (
 
 	"dchat/chat"
 	"dchat/modules/logfx"
+	"dchat/modules/rpcfx"
 	"dchat/p2p"
 	"dchat/p2p/addr"
 	"dchat/p2p/wire"
@@ -118,7 +119,7 @@ func TestEveryKeyReachesItsSetting(t *testing.T) {
 			t.Errorf("no key sets %s", v.Type().Field(i).Name)
 		}
 	}
-	if want := (RPC{Listen: addr.MustParse("http+tcp://127.0.0.1:1"), Disabled: []string{"p2p.get_info"}}); !reflect.DeepEqual(got.RPC, want) {
+	if want := (rpcfx.Settings{Listen: addr.MustParse("http+tcp://127.0.0.1:1"), Disabled: []string{"p2p.get_info"}}); !reflect.DeepEqual(got.RPC, want) {
 		t.Errorf("got %+v, want %+v", got.RPC, want)
 	}
 	if want := (chat.Settings{HistoryMessages: 16, HistoryBytes: 17000000}); got.Chat != want {
@@ -316,7 +317,7 @@ func TestModuleProvidesEachSettings(t *testing.T) {
 	loaded := setup{toml: full}.mustLoad(t)
 	var gotP2P p2p.Settings
 	var gotChat chat.Settings
-	var gotRPC RPC
+	var gotRPC rpcfx.Settings
 	var gotLog logfx.Settings
 	other := chat.Settings{HistoryMessages: 1, HistoryBytes: 4 << 20}
 	app := fxtest.New(t, Module(loaded), fx.Replace(other), fx.Populate(&gotP2P, &gotChat, &gotRPC, &gotLog))

@@ -1,0 +1,50 @@
+package app
+
+import (
+	"time"
+
+	"go.uber.org/fx"
+	"go.uber.org/fx/fxevent"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"dchat/modules/dchatfx"
+	"dchat/modules/logfx"
+	"dchat/modules/p2pfx"
+	"dchat/modules/rpcfx"
+	"dchat/modules/settingsfx"
+)
+
+const (
+	// startTimeout bounds the start. Listening takes milliseconds; looking up the
+	// name of an inbound address can take longer.
+	startTimeout = 15 * time.Second
+	// stopTimeout bounds the stop. Peers that do not read are given up on much
+	// earlier.
+	stopTimeout = 10 * time.Second
+)
+
+// Options is the daemon: all its modules, with the settings given. Anything can
+// be replaced by fx.Replace beside it.
+func Options(loaded *settingsfx.Loaded) fx.Option {
+	return fx.Options(
+		settingsfx.Module(loaded),
+		logfx.Module,
+		p2pfx.Module,
+		dchatfx.Module,
+		rpcfx.Module,
+		fx.Invoke(rpcfx.Serve),
+		fx.WithLogger(quietly),
+		fx.StartTimeout(startTimeout),
+		fx.StopTimeout(stopTimeout),
+	)
+}
+
+// quietly shows what fx itself does at debug only: its failures come back as
+// errors and are reported once, by Run.
+func quietly(log *zap.Logger) fxevent.Logger {
+	l := &fxevent.ZapLogger{Logger: log.Named("fx")}
+	l.UseLogLevel(zapcore.DebugLevel)
+	l.UseErrorLevel(zapcore.DebugLevel)
+	return l
+}

@@ -1,0 +1,154 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"dchat/chat"
+	"dchat/chat/jsonrpc"
+	"dchat/p2p"
+)
+
+// The codes of the errors of the chat methods.
+const (
+	CodeNoPeers    = -32010 // the text was sent to nobody: no peers connected
+	CodeNotRunning = -32011 // the node is starting or stopping
+)
+
+// ChatMethods returns the methods of a chat: send, recv, chat.send, chat.history
+// and chat.subscribe.
+func ChatMethods(d *chat.Dchat) Methods {
+	m := chatMethods{d}
+	return Methods{
+		"send":           m.send,
+		"recv":           m.recv,
+		"chat.send":      m.chatSend,
+		"chat.history":   m.chatHistory,
+		"chat.subscribe": m.chatSubscribe,
+	}
+}
+
+type chatMethods struct{ chat *chat.Dchat }
+
+// send answers true when the text is queued for at least one peer.
+func (m chatMethods) send(ctx context.Context, c *jsonrpc.Call) (any, error) {
+	var text string
+	if err := c.FirstArgs(&text); err != nil {
+		return nil, err
+	}
+	if _, err := m.deliver(ctx, text); err != nil {
+		return nil, err
+	}
+	return true, nil
+}
+
+// Receipt is the result of chat.send.
+type Receipt struct {
+	Seq   uint64 `json:"seq"`
+	Peers int    `json:"peers"`
+}
+
+// chatSend takes ["text"] or {"text": "…"}.
+func (m chatMethods) chatSend(ctx context.Context, c *jsonrpc.Call) (any, error) {
+	var params struct {
+		Text string `json:"text"`
+	}
+	read := func() error { return c.Args(&params.Text) }
+	if c.Params()[0] == '{' {
+		read = func() error { return c.Object(&params) }
+	}
+	if err := read(); err != nil {
+		return nil, err
+	}
+	return m.deliver(ctx, params.Text)
+}
+
+func (m chatMethods) deliver(ctx context.Context, text string) (Receipt, error) {
+	r, err := m.chat.Send(ctx, text)
+	switch {
+	case errors.Is(err, chat.ErrText):
+		return Receipt{}, jsonrpc.InvalidParams("%v", err)
+	case errors.Is(err, chat.ErrNoPeers):
+		return Receipt{}, &jsonrpc.Error{Code: CodeNoPeers, Message: chat.ErrNoPeers.Error()}
+	case errors.Is(err, p2p.ErrNotRunning):
+		return Receipt{}, &jsonrpc.Error{Code: CodeNotRunning, Message: p2p.ErrNotRunning.Error()}
+	case err != nil:
+		return Receipt{}, err
+	}
+	return Receipt{Seq: r.Seq, Peers: r.Peers}, nil
+}
+
+// recv answers every text received in this run that is still kept.
+func (m chatMethods) recv(context.Context, *jsonrpc.Call) (any, error) {
+	texts := []string{}
+	entries, _ := m.chat.History().After(0, 0)
+	for _, e := range entries {
+		if e.Direction == chat.Received {
+			texts = append(texts, e.Text)
+		}
+	}
+	return texts, nil
+}
+
+// Entry is a text of the history in the results of chat.history and in the
+// notifications of chat.subscribe.
+type Entry struct {
+	Seq       uint64    `json:"seq"`
+	Time      time.Time `json:"time"`
+	Direction string    `json:"direction"` // "in" or "out"
+	Addr      string    `json:"addr"`      // of the channel; empty for "out"
+	Text      string    `json:"text"`
+	// Missed, in a notification, is how many entries before this one the
+	// subscriber was too slow for.
+	Missed uint64 `json:"missed,omitempty"`
+}
+
+func entry(e chat.Entry, missed uint64) Entry {
+	return Entry{Seq: e.Seq, Time: e.Time.UTC(), Direction: e.Direction.String(), Addr: e.Addr.Public().String(), Text: e.Text, Missed: missed}
+}
+
+// chatHistory takes {"after": seq, "limit": n}; both are 0 when they are missing,
+// and a limit of 0 is none.
+func (m chatMethods) chatHistory(_ context.Context, c *jsonrpc.Call) (any, error) {
+	var params struct {
+		After uint64 `json:"after"`
+		Limit uint32 `json:"limit"`
+	}
+	if err := c.Object(&params); err != nil {
+		return nil, err
+	}
+	found, _ := m.chat.History().After(params.After, int(params.Limit))
+	entries := make([]Entry, 0, len(found))
+	for _, e := range found {
+		entries = append(entries, entry(e, 0))
+	}
+	return entries, nil
+}
+
+// chatSubscribe answers true, then sends every entry from then on; with
+// {"after": seq} it begins behind that entry of the history.
+func (m chatMethods) chatSubscribe(_ context.Context, c *jsonrpc.Call) (any, error) {
+	var params struct {
+		After *uint64 `json:"after"`
+	}
+	if err := c.Object(&params); err != nil {
+		return nil, err
+	}
+	sub := m.chat.History().Subscribe()
+	if params.After != nil {
+		sub = m.chat.History().SubscribeAfter(*params.After)
+	}
+	c.Stream(func(ctx context.Context, notify jsonrpc.Notify) error {
+		for {
+			e, missed, err := sub.Next(ctx)
+			if err != nil {
+				return nil //nolint:nilerr // the client has gone: the ordinary end
+			}
+			if err := notify(entry(e, missed)); err != nil {
+				return err
+			}
+		}
+	})
+	return true, nil
+}
