@@ -1,0 +1,162 @@
+package jsonrpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+const jsonType = "application/json"
+
+// httpRefusal is what a connection beyond the limit is sent.
+func httpRefusal() []byte {
+	body := encodeError(nil, tooManyConns())
+	return append([]byte("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Type: "+jsonType+
+		"\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\n\r\n"), body...)
+}
+
+func (s *Server) httpServer(ctx context.Context, tasks *sync.WaitGroup) *http.Server {
+	return &http.Server{
+		Handler:           http.HandlerFunc(s.serveHTTP),
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          log.New(io.Discard, "", 0), // it would be what clients do wrong, in their words
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				tasks.Add(1)
+			case http.StateClosed:
+				tasks.Done()
+			default:
+			}
+		},
+	}
+}
+
+// acceptHTTP serves every client that connects until the listener is closed.
+func (s *Server) acceptHTTP(server *http.Server, listener net.Listener) {
+	err := server.Serve(listener)
+	if !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+		s.log.Error("JSON-RPC accepts no more connections", zap.Error(err))
+	}
+}
+
+// serveHTTP answers one POST.
+func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(largeTimeout))
+	switch {
+	case isForeign(r, s.cfg.Listen.Hostname()):
+		s.refuseHTTP(w, http.StatusForbidden, "foreign Origin or Host")
+		return
+	case r.Method != http.MethodPost:
+		w.Header().Set("Allow", http.MethodPost)
+		s.refuseHTTP(w, http.StatusMethodNotAllowed, "want POST")
+		return
+	case !takesContent(r.Header.Get("Content-Type")):
+		s.refuseHTTP(w, http.StatusUnsupportedMediaType, "want Content-Type "+jsonType)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.cfg.MaxLine)))
+	if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
+		s.refuseHTTP(w, http.StatusRequestEntityTooLarge, errLineTooLong.Error())
+		return
+	} else if err != nil {
+		s.refuseHTTP(w, http.StatusBadRequest, "body cut short")
+		return
+	}
+	_ = control.SetReadDeadline(time.Time{})
+	req, refusal := parseRequest(body)
+	if refusal != nil {
+		w.Header().Set("Connection", "close")
+		s.writeHTTP(w, http.StatusBadRequest, encodeError(nil, refusal))
+		return
+	}
+	s.answerHTTP(w, r, req)
+}
+
+func (s *Server) answerHTTP(w http.ResponseWriter, r *http.Request, req request) {
+	out := s.run(r.Context(), req)
+	switch {
+	case out.stream != nil:
+		s.streamHTTP(w, r, req, out)
+	case out.text == nil:
+		w.WriteHeader(http.StatusNoContent)
+		_ = s.sendHTTP(w, nil)
+	case out.failed:
+		s.writeHTTP(w, http.StatusBadRequest, out.text)
+	default:
+		s.writeHTTP(w, http.StatusOK, out.text)
+	}
+}
+
+// refuseHTTP answers a request that is not run, and closes the connection, so that the rest of it
+// is not waited for.
+func (s *Server) refuseHTTP(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Connection", "close")
+	s.writeHTTP(w, status, encodeError(nil, invalidRequest(detail)))
+}
+
+func (s *Server) writeHTTP(w http.ResponseWriter, status int, text []byte) {
+	w.Header().Set("Content-Type", jsonType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(status)
+	_ = s.sendHTTP(w, text)
+}
+
+// streamHTTP writes the reply, if there is one, and then the notifications, a line each. The
+// response ends when the stream does, and cut short when that was by an error.
+func (s *Server) streamHTTP(w http.ResponseWriter, r *http.Request, req request, out outcome) {
+	w.Header().Set("Content-Type", jsonType)
+	w.WriteHeader(http.StatusOK)
+	var text []byte
+	if out.text != nil {
+		text = append(out.text, "\r\n"...)
+	}
+	_ = s.sendHTTP(w, text)
+	err := s.stream(r.Context(), req.method, out.stream, func(params ...any) error {
+		line, err := encodeNotification(req.method, params)
+		if err != nil {
+			return err
+		}
+		if err := s.sendHTTP(w, append(line, "\r\n"...)); err != nil {
+			return fmt.Errorf("%w: %w", ErrDisconnected, err)
+		}
+		return nil
+	})
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// sendHTTP writes text and sees that it gets out, within the write timeout for every chunk.
+func (s *Server) sendHTTP(w http.ResponseWriter, text []byte) error {
+	control := http.NewResponseController(w)
+	for {
+		chunk := text[:min(len(text), writeChunk)]
+		text = text[len(chunk):]
+		if err := control.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout)); err != nil {
+			return err
+		}
+		if _, err := w.Write(chunk); err != nil {
+			return err
+		}
+		if err := control.Flush(); err != nil {
+			return err
+		}
+		if len(text) == 0 {
+			return nil
+		}
+	}
+}
