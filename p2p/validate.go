@@ -1,0 +1,130 @@
+package p2p
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"dchat/p2p/addr"
+	"dchat/p2p/transport"
+)
+
+// SettingError says what is wrong with one field of Settings.
+type SettingError struct {
+	Field  string // the field's name, such as "OutboundConnections"
+	Value  string // what it holds, safe to print
+	Remedy string // what it should hold instead
+}
+
+// Error names the field, its value and the remedy.
+func (e *SettingError) Error() string {
+	return fmt.Sprintf("%s is %s: %s", e.Field, e.Value, e.Remedy)
+}
+
+// Validate returns every fault that the settings have for a node on
+// transport.Default(), joined; each is a *SettingError. It looks at nothing
+// outside the settings.
+func (s *Settings) Validate() error { return s.ValidateFor(transport.Default()) }
+
+// ValidateFor is Validate for a node on other transports.
+func (s *Settings) ValidateFor(transports transport.Set) error {
+	v := validator{}
+	v.check(s.AppName != "" && len(s.AppName) <= 64, "AppName", s.AppName, "give 1 to 64 bytes; peers must have the same name")
+	v.check(len(s.NodeID) <= 256, "NodeID", s.NodeID, "give at most 256 bytes, or nothing")
+	v.limits(s)
+	v.profiles(s)
+	v.inbound(s, transports)
+	v.addresses(s)
+	v.check(s.BanPolicy == BanStrict || s.BanPolicy == BanRelaxed, "BanPolicy", string(s.BanPolicy), `use "strict" or "relaxed"`)
+	for _, e := range s.Blacklist {
+		v.check(e.Host != "" && !strings.ContainsAny(e.Host, "/@ "), "Blacklist", e.Host, "name one host, without scheme, port or path")
+	}
+	return errors.Join(v.faults...)
+}
+
+type validator struct{ faults []error }
+
+func (v *validator) check(ok bool, field, value, remedy string) {
+	if !ok {
+		v.faults = append(v.faults, &SettingError{Field: field, Value: quote(value), Remedy: remedy})
+	}
+}
+
+func (v *validator) within(field string, value, low, high int) {
+	if value < low || value > high {
+		v.check(false, field, fmt.Sprint(value), fmt.Sprintf("give a number from %d to %d", low, high))
+	}
+}
+
+func (v *validator) lasts(field string, value, high time.Duration) {
+	if value < time.Second || value > high {
+		v.check(false, field, value.String(), fmt.Sprintf("give a time from 1s to %v", high))
+	}
+}
+
+func (v *validator) limits(s *Settings) {
+	v.within("OutboundConnections", s.OutboundConnections, 0, 1024)
+	v.within("InboundConnections", s.InboundConnections, 0, 65536)
+	if s.GetAddrsMax != nil {
+		v.within("GetAddrsMax", int(min(*s.GetAddrsMax, 1<<30)), 0, 1000)
+	}
+	v.within("KnownPeerPercent", s.KnownPeerPercent, 0, 100)
+	v.within("MaxMessage", s.MaxMessage, 1<<10, 64<<20)
+	v.within("SendQueue", s.SendQueue, 64<<10, 64<<20)
+	v.lasts("WriteTimeout", s.WriteTimeout, time.Minute)
+	v.lasts("DiscoveryCooloff", s.DiscoveryCooloff, 24*time.Hour)
+	v.lasts("DiscoveryAttempt", s.DiscoveryAttempt, 24*time.Hour)
+	v.lasts("RefineryInterval", s.RefineryInterval, 24*time.Hour)
+	v.lasts("TimeWithNoConnections", s.TimeWithNoConnections, 24*time.Hour)
+}
+
+func (v *validator) profiles(s *Settings) {
+	for scheme, p := range s.Profiles {
+		field := fmt.Sprintf("Profiles[%q]", scheme)
+		v.lasts(field+".ConnectTimeout", p.ConnectTimeout, time.Hour)
+		v.lasts(field+".HandshakeTimeout", p.HandshakeTimeout, time.Hour)
+		v.lasts(field+".HeartbeatInterval", p.HeartbeatInterval, 24*time.Hour)
+	}
+}
+
+func (v *validator) inbound(s *Settings, transports transport.Set) {
+	for _, a := range s.Inbound {
+		v.check(transports[a.Scheme()] != nil, "Inbound", a.Redacted(), "listen on one of "+strings.Join(transports.Schemes(), ", "))
+		v.port("Inbound", a, true)
+	}
+}
+
+func (v *validator) addresses(s *Settings) {
+	for _, a := range s.ExternalAddrs {
+		v.port("ExternalAddrs", a, false)
+	}
+	v.check(len(s.ExternalAddrs) <= 10, "ExternalAddrs", fmt.Sprint(len(s.ExternalAddrs), " addresses"), "give at most 10: more do not fit in a handshake")
+	for _, a := range s.Peers {
+		v.port("Peers", a, false)
+		for _, seed := range s.Seeds {
+			v.check(a != seed, "Peers", a.Redacted(), "an address is either a peer or a seed: take it out of one of the two")
+		}
+	}
+	for _, a := range s.Seeds {
+		v.port("Seeds", a, false)
+	}
+}
+
+// port wants an address with a host and a port; unix sockets have neither.
+func (v *validator) port(field string, a addr.Addr, zeroToo bool) {
+	if a.Scheme() == "unix" {
+		return
+	}
+	port, ok := a.Port()
+	v.check(a.Hostname() != "" && ok && (port != 0 || zeroToo), field, a.Redacted(), "write it as scheme://host:port")
+}
+
+// quote makes a value safe to print in one line.
+func quote(s string) string {
+	const most = 120
+	if len(s) > most {
+		s = s[:most] + "…"
+	}
+	return fmt.Sprintf("%q", s)
+}
