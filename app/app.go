@@ -1,6 +1,7 @@
 package app
 
 import (
+	"io"
 	"time"
 
 	"go.uber.org/fx"
@@ -38,6 +39,11 @@ func Options(loaded *settingsfx.Loaded) fx.Option {
 		fx.StartTimeout(startTimeout),
 		fx.StopTimeout(stopTimeout),
 	)
+}
+
+// logTo makes a writer stand for standard error in the log.
+func logTo(stderr io.Writer) fx.Option {
+	return fx.Supply(fx.Annotate(stderr, fx.As(new(io.Writer)), fx.ResultTags(`name:"stderr"`)))
 }
 
 // quietly shows what fx itself does at debug only: its failures come back as

@@ -14,8 +14,9 @@ import (
 
 // The exit codes of the daemon, beside 0 and those that a module asks for.
 const (
-	exitFailed = 1 // the start or the stop failed
-	exitUsage  = 2 // a flag, the environment or the configuration file is wrong; nothing was started
+	exitFailed  = 1   // the start or the stop failed
+	exitUsage   = 2   // a flag, the environment or the configuration file is wrong; nothing was started
+	exitAborted = 130 // a second SIGINT
 )
 
 // exitError carries an exit code through cobra; its cause has been reported.
@@ -76,11 +77,13 @@ func command(env []string, stdout, stderr io.Writer) *cobra.Command {
 		return loaded, nil
 	}
 	root.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx, release := untilSignal(cmd.Context())
+		defer release()
 		loaded, err := load(cmd)
 		if err != nil {
 			return err
 		}
-		return serve(cmd.Context(), loaded, stderr)
+		return serve(ctx, loaded, stderr)
 	}
 	root.AddCommand(configCommand(load, stdout, stderr))
 	return root
@@ -89,10 +92,10 @@ func command(env []string, stdout, stderr io.Writer) *cobra.Command {
 // serve runs the daemon with settings that have been loaded.
 func serve(ctx context.Context, loaded *settingsfx.Loaded, stderr io.Writer) error {
 	fail := func(err error) error {
-		fmt.Fprintf(stderr, "dchatd: %s\n", explain(err, loaded.File))
+		fmt.Fprintf(stderr, "dchatd: %s\n", explain(err, loaded))
 		return exitError(exitFailed)
 	}
-	d, err := newDaemon(loaded)
+	d, err := newDaemon(loaded, logTo(stderr))
 	if err != nil {
 		return fail(err)
 	}
@@ -113,7 +116,12 @@ func serve(ctx context.Context, loaded *settingsfx.Loaded, stderr io.Writer) err
 }
 
 func configCommand(load func(*cobra.Command) (*settingsfx.Loaded, error), stdout, stderr io.Writer) *cobra.Command {
-	config := &cobra.Command{Use: "config", Short: "Look at the configuration, without starting anything", Args: cobra.NoArgs}
+	config := &cobra.Command{
+		Use:   "config",
+		Short: "Look at the configuration, without starting anything",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() }, // without it cobra takes any argument
+	}
 	config.AddCommand(&cobra.Command{
 		Use:     "show",
 		Short:   "Print every setting in effect and where it comes from",

@@ -13,6 +13,7 @@ import (
 	"dchat/p2p/addr"
 	"dchat/p2p/channel"
 	"dchat/p2p/dnet"
+	"dchat/p2p/hosts"
 
 	"dchat/p2p/protocol"
 	"dchat/p2p/session"
@@ -27,7 +28,7 @@ type P2p struct {
 	log        *zap.Logger
 	transports transport.Set
 	registry   *protocol.Registry
-	hosts      tmpBook
+	hosts      *hosts.Hosts
 	events     dnet.Bus
 	encoder    *channel.Encoder
 
@@ -62,6 +63,7 @@ func New(settings Settings, options ...Option) (*P2p, error) {
 	}
 	p.peers.Store(new([]*channel.Channel))
 
+	p.hosts = hosts.New(p.hostSettings(), p.log)
 	if err := p.registerCore(); err != nil {
 		return nil, err
 	}
@@ -78,7 +80,7 @@ func (p *P2p) registerCore() error {
 		p.registry.Register(protocol.Address(protocol.AddressConfig{
 			Book:     p.hosts,
 			Ask:      ask,
-			Schemes:  p.gossiped(),
+			Schemes:  slices.DeleteFunc(p.dialable(), func(s string) bool { return !hosts.Shareable(s) }),
 			External: func() []addr.Addr { return p.settings.ExternalAddrs },
 		})),
 		p.registry.Register(protocol.Ping(p.heartbeat)),

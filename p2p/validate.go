@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"dchat/p2p/addr"
+	"dchat/p2p/hosts"
 	"dchat/p2p/transport"
+	"dchat/p2p/wire"
 )
 
 // SettingError says what is wrong with one field of Settings.
@@ -30,15 +33,18 @@ func (s *Settings) Validate() error { return s.ValidateFor(transport.Default()) 
 // ValidateFor is Validate for a node on other transports.
 func (s *Settings) ValidateFor(transports transport.Set) error {
 	v := validator{}
-	v.check(s.AppName != "" && len(s.AppName) <= 64, "AppName", s.AppName, "give 1 to 64 bytes; peers must have the same name")
-	v.check(len(s.NodeID) <= 256, "NodeID", s.NodeID, "give at most 256 bytes, or nothing")
+	v.identity(s)
 	v.limits(s)
 	v.profiles(s)
 	v.inbound(s, transports)
 	v.addresses(s)
 	v.check(s.BanPolicy == BanStrict || s.BanPolicy == BanRelaxed, "BanPolicy", string(s.BanPolicy), `use "strict" or "relaxed"`)
 	for _, e := range s.Blacklist {
-		v.check(e.Host != "" && !strings.ContainsAny(e.Host, "/@ "), "Blacklist", e.Host, "name one host, without scheme, port or path")
+		_, err := hosts.NewBlacklist([]hosts.BlacklistEntry{e})
+		var bad *hosts.BlacklistError
+		if errors.As(err, &bad) {
+			v.check(false, "Blacklist", e.Host, "name one host, with schemes and ports: "+bad.Reason)
+		}
 	}
 	return errors.Join(v.faults...)
 }
@@ -61,6 +67,16 @@ func (v *validator) lasts(field string, value, high time.Duration) {
 	if value < time.Second || value > high {
 		v.check(false, field, value.String(), fmt.Sprintf("give a time from 1s to %v", high))
 	}
+}
+
+// identity checks what goes into every handshake, where peers would refuse it.
+func (v *validator) identity(s *Settings) {
+	v.check(s.AppName != "" && len(s.AppName) <= 64 && utf8.ValidString(s.AppName), "AppName", s.AppName, "give 1 to 64 bytes of UTF-8; peers must have the same name")
+	v.check(len(s.NodeID) <= 256 && utf8.ValidString(s.NodeID), "NodeID", s.NodeID, "give at most 256 bytes of UTF-8, or nothing")
+	parsed, err := wire.ParseSemver(s.AppVersion.String())
+	verack := wire.Verack{AppVersion: s.AppVersion, AppName: s.AppName}
+	fits := len(s.AppName) > 64 || len(verack.AppendPayload(nil)) <= verack.Spec().MaxPayload
+	v.check(err == nil && parsed == s.AppVersion && fits, "AppVersion", s.AppVersion.String(), "give a version such as 0.4.1, short enough for a handshake")
 }
 
 func (v *validator) limits(s *Settings) {

@@ -6,6 +6,11 @@
 //
 // To swap it, fx.Replace chat.Settings for another size of history, or *chat.Dchat
 // for another chat.
+//
+// It adds the protocol to every node of the application. For a chat on one of
+// several nodes (see p2pfx.Named) provide chat.Join of that node instead:
+//
+//	fx.Provide(fx.Annotate(chat.Join, fx.ParamTags(`name:"lobby"`)))
 package dchatfx
 
 import (

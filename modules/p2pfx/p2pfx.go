@@ -14,7 +14,9 @@
 package p2pfx
 
 import (
+	"context"
 	"fmt"
+	"time"
 
 	"go.uber.org/fx"
 	"go.uber.org/zap"
@@ -57,18 +59,33 @@ func New(p Params) (*p2p.P2p, error) {
 			return nil, err
 		}
 	}
-	p.Lifecycle.Append(fx.Hook{OnStart: node.Start, OnStop: node.Stop})
+	p.Lifecycle.Append(fx.Hook{OnStart: start(node), OnStop: node.Stop})
 	return node, nil
+}
+
+// start gives the node half of the time that is left. When all of it passes fx
+// gives up: its error is then not the node's, which names the address whose name
+// cannot be looked up, and it stops nothing of what has started.
+func start(node *p2p.P2p) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if deadline, ok := ctx.Deadline(); ok {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+			defer cancel()
+		}
+		return node.Start(ctx)
+	}
 }
 
 // Named puts one of several nodes into an application, each on a network of its
 // own: it provides *p2p.P2p under that name. Its settings, and what else the
 // options provide, belong in the module, as private values:
 //
-//	p2pfx.Named("dchat", fx.Supply(fx.Private, settings))
+//	p2pfx.Named("lobby", fx.Supply(fx.Private, settings))
 //
 // Protocols for this node alone go into the options too, provided with
-// fx.Private into the group; those in the group at the root are for every node.
+// fx.Private into the group; all others in the group are for every node. The
+// unnamed node of Module may stand beside the named ones.
 func Named(name string, options ...fx.Option) fx.Option {
 	return fx.Module(name,
 		fx.Options(options...),

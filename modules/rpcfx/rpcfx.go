@@ -14,7 +14,8 @@ package rpcfx
 
 import (
 	"context"
-	"maps"
+	"fmt"
+	"time"
 
 	"go.uber.org/fx"
 	"go.uber.org/zap"
@@ -36,6 +37,16 @@ type Settings struct {
 	Disabled []string
 }
 
+// ListenError says why the server cannot listen, and what to do. An application
+// does not start with it.
+type ListenError struct{ Err error }
+
+// Error names the address, the reason and the remedy.
+func (e *ListenError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the reason.
+func (e *ListenError) Unwrap() error { return e.Err }
+
 // Params is what New needs.
 type Params struct {
 	fx.In
@@ -49,7 +60,12 @@ type Params struct {
 func New(p Params) (*jsonrpc.Server, error) {
 	methods := rpc.Methods{}
 	for _, some := range p.Methods {
-		maps.Copy(methods, some)
+		for name, handler := range some {
+			if methods[name] != nil {
+				return nil, fmt.Errorf("the RPC method %q is provided twice", name)
+			}
+			methods[name] = handler
+		}
 	}
 	return jsonrpc.New(jsonrpc.Config{Listen: p.Settings.Listen, Disabled: p.Settings.Disabled, Log: named(p.Log)}, methods)
 }
@@ -83,12 +99,26 @@ func newStarter(p StarterParams) *starter {
 	p.Lifecycle.Append(fx.Hook{
 		OnStart: func(ctx context.Context) error {
 			s.log.Info("Starting JSON-RPC server on port " + p.Settings.Listen.Redacted())
-			return s.server.Start(ctx)
+			if err := s.server.Start(ctx); err != nil {
+				return &ListenError{err}
+			}
+			return nil
 		},
 		// For a start that fails behind this one; else the server is stopped already.
-		OnStop: func(ctx context.Context) error { return s.server.Stop(ctx) },
+		OnStop: s.stop,
 	})
 	return s
+}
+
+// stop gives the server half of the time that is left: a method that does not
+// return must not use up the network's.
+func (s *starter) stop(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
+	}
+	return s.server.Stop(ctx)
 }
 
 // ServeParams is what Serve needs. The starter comes first, so that its hook does.
@@ -105,6 +135,6 @@ func Serve(p ServeParams) {
 	p.Starter.server = p.Server
 	p.Lifecycle.Append(fx.Hook{OnStop: func(ctx context.Context) error {
 		p.Starter.log.Info("Stopping JSON-RPC server")
-		return p.Server.Stop(ctx)
+		return p.Starter.stop(ctx)
 	}})
 }

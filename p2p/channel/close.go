@@ -8,8 +8,11 @@ import (
 )
 
 const (
-	// drainTime bounds how long an ending channel goes on sending what is queued.
-	drainTime = time.Second
+	// drainTime bounds how long an ending channel goes on sending what is queued,
+	// frameTime how long it may then take to end the frame that it is in: stock
+	// nodes ban a peer whose stream ends inside one.
+	drainTime = 900 * time.Millisecond
+	frameTime = 500 * time.Millisecond
 	// lingerTime and lingerBytes bound how long it then waits for the peer to
 	// close: closing first, with something of the peer's unread, would make the
 	// system throw away what the peer has not received yet.
@@ -44,17 +47,23 @@ func (c *Channel) finish() {
 	for _, f := range c.takeOnEnd() {
 		f()
 	}
-	if c.worthDraining() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), drainTime)
-		drained := c.queue.drain(ctx)
-		cancel()
-		if drained && c.conn.CloseWrite() == nil && !errors.Is(c.Err(), ErrDisconnected) {
-			c.linger()
-		}
+	if c.worthDraining() && c.drain() && c.conn.CloseWrite() == nil && !errors.Is(c.Err(), ErrDisconnected) {
+		c.linger()
 	}
 	_ = c.conn.Close() // all that could be lost has been waited for
 	c.queue.writer.Wait()
 	c.tasks.Wait()
+}
+
+// drain sends what is queued, or when that takes too long at least the rest of
+// the frame that is being sent, and reports whether the stream is between two
+// frames now.
+func (c *Channel) drain() bool {
+	if c.queue.drain(drainTime) {
+		return true
+	}
+	c.queue.dropRest()
+	return c.queue.drain(frameTime)
 }
 
 // worthDraining is false when nobody reads at the other end.

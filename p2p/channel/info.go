@@ -20,6 +20,9 @@ func (c *Channel) Addr() addr.Addr { return c.cfg.Addr }
 // Created returns when the connection was made.
 func (c *Channel) Created() time.Time { return c.created }
 
+// Opened reports whether the handshake was done, also after the channel's end.
+func (c *Channel) Opened() bool { return c.open.Load() }
+
 // Remote returns what the peer said of itself in the handshake; before the
 // channel is open it is empty. Nothing in it is proved.
 func (c *Channel) Remote() wire.Version {

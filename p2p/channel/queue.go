@@ -167,7 +167,7 @@ func (q *sendQueue) sent(n int) {
 func (q *sendQueue) fail(err error) {
 	q.mu.Lock()
 	q.closed, q.writing = true, false
-	for ok := q.current.block != nil; ok; ok = q.next() {
+	for ok := q.current.block != nil || q.next(); ok; ok = q.next() {
 		q.current.Release()
 	}
 	q.bytes = 0
@@ -193,9 +193,23 @@ func (q *sendQueue) close() {
 	q.closed = true
 }
 
-// drain waits until everything queued is written, at most until ctx ends, and
-// reports whether it is.
-func (q *sendQueue) drain(ctx context.Context) bool {
+// dropRest drops the frames of which nothing has been written yet.
+func (q *sendQueue) dropRest() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, frames := range []*ring{&q.urgent, &q.normal} {
+		for f, ok := frames.pop(); ok; f, ok = frames.pop() {
+			q.bytes -= f.Len()
+			f.Release()
+		}
+	}
+}
+
+// drain waits until everything queued is written, at most so long, and reports
+// whether it is.
+func (q *sendQueue) drain(most time.Duration) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), most)
+	defer cancel()
 	return q.wait(ctx, func() (bool, time.Duration) { return q.bytes == 0 && !q.writing, time.Hour })
 }
 

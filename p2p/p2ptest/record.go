@@ -25,8 +25,9 @@ type Recorded struct {
 	At time.Time
 }
 
-// Record begins to read in the background, until the connection ends; the other
-// methods that read must not be used any more. The test waits for it at its end.
+// Record begins to read in the background, until the node ends the connection,
+// which is then closed at this end too; the other methods that read must not be
+// used any more. The test waits for it at its end.
 func (p *Peer) Record() *Recording {
 	r := &Recording{done: make(chan struct{})}
 	p.t.Cleanup(func() {
@@ -39,6 +40,7 @@ func (p *Peer) Record() *Recording {
 
 func (r *Recording) run(p *Peer) {
 	defer close(r.done)
+	defer p.Close(false)
 	for {
 		m, err := p.read(time.Time{})
 		r.mu.Lock()

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"dchat/p2p/addr"
@@ -11,6 +12,8 @@ import (
 
 // AddressBook is what a node knows of others' addresses.
 type AddressBook interface {
+	// Asked says that the peer of a channel is being asked for addresses.
+	Asked(peer addr.Addr)
 	// Heard takes the addresses that the peer of a channel told us.
 	Heard(from addr.Addr, entries []wire.Entry)
 	// Known returns addresses worth telling: up to most of the wanted schemes,
@@ -59,6 +62,7 @@ func (a *address) Start() error {
 		if a.ch.Kind() == channel.Outbound {
 			a.send(ctx, a.own())
 		}
+		a.cfg.Book.Asked(a.ch.Addr())
 		a.send(ctx, &wire.GetAddr{Max: min(a.cfg.Ask, maxAddresses), Transports: a.cfg.Schemes})
 	})
 	return nil
@@ -96,9 +100,10 @@ func (a *address) onAddrs(m *wire.Addrs) error {
 	return nil
 }
 
-// send ends the channel when the message cannot be sent.
+// send ends the channel when the message cannot be sent; but a peer that has no
+// room for it just now can ask again.
 func (a *address) send(ctx context.Context, m wire.Message) {
-	if err := a.ch.Send(ctx, m); err != nil {
+	if err := a.ch.Send(ctx, m); err != nil && !errors.Is(err, channel.ErrQueueFull) {
 		a.ch.Close(err)
 	}
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,6 +21,9 @@ func (c Connector) Check(a addr.Addr) error {
 	}
 	if !slices.Contains(c.env.Active, a.Scheme()) {
 		return fmt.Errorf("%q is not among the active profiles (%s)", a.Scheme(), strings.Join(c.env.Active, ", "))
+	}
+	if c.env.Refused(a) {
+		return errors.New("it is on the blacklist")
 	}
 	return nil
 }

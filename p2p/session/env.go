@@ -45,6 +45,7 @@ type Env struct {
 	External     []addr.Addr
 	Active       []string // the schemes that may be dialled
 	Profile      func(scheme string) Profile
+	Refused      func(peer addr.Addr) bool // the operator wants nothing to do with it
 
 	WriteTimeout time.Duration
 	SendQueue    int

@@ -69,6 +69,12 @@ func (s *Inbound) Run(ctx context.Context) {
 func (s *Inbound) serve(ctx context.Context, tasks *sync.WaitGroup, conn transport.Conn, free func()) {
 	var ch *channel.Channel
 	peer := conn.Peer()
+	if s.env.Refused(peer) {
+		defer free()
+		_ = conn.Close() // nothing was sent that could be lost
+		s.env.Log.Debug("Connection refused: the peer is on the blacklist", zap.String("peer", peer.Redacted()))
+		return
+	}
 	s.env.serve(ctx, tasks, link{
 		conn:  conn,
 		kind:  channel.Inbound,

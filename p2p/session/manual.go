@@ -45,11 +45,12 @@ type manualSlot struct {
 	*Manual
 	peer  addr.Addr
 	retry backoff
-	began time.Time // when the connection was made
+	began time.Time        // when the connection was made
+	ch    *channel.Channel // that it became, if any
 }
 
-// lasted is how long a connection must have been up for the next failure to
-// count as the first.
+// lasted is how long a connection must have been up, its handshake done, for the
+// next failure to count as the first.
 const lasted = 10 * time.Second
 
 // connect tries until there is a connection or ctx ends.
@@ -71,16 +72,16 @@ func (s *manualSlot) connect(ctx context.Context) {
 
 // serve runs the connection; at its end the slot begins again.
 func (s *manualSlot) serve(ctx context.Context, conn transport.Conn) {
-	s.began = time.Now()
+	s.began, s.ch = time.Now(), nil
 	s.env.serve(ctx, &s.tasks, link{
 		conn:     conn,
 		kind:     channel.Manual,
 		known:    s.peer,
 		endpoint: s.peer,
-		begun:    func(*channel.Channel) {},
+		begun:    func(ch *channel.Channel) { s.ch = ch },
 		ended: func(err error) {
 			s.env.logEnd(channel.Manual, s.peer, err)
-			if time.Since(s.began) >= lasted {
+			if s.ch != nil && s.ch.Opened() && time.Since(s.began) >= lasted {
 				s.retry.reset()
 			}
 			s.tasks.Go(func() {

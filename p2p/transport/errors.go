@@ -25,7 +25,7 @@ var (
 
 // Error says what failed at which address.
 type Error struct {
-	Op   string    // "dial", "listen on" or "shake hands with"
+	Op   string    // dial, listen on or shake hands with
 	Addr addr.Addr // as it was asked for, or the peer
 	Err  error
 }

@@ -195,6 +195,29 @@ func TestMemBacklog(t *testing.T) {
 	})
 }
 
+func TestMemLeavesNoConnectionBehindAClosedListener(t *testing.T) {
+	mem := transport.NewMem()
+	for range 5000 {
+		l := mustListen(t, mem, "tcp://127.0.0.1:1")
+		closing := make(chan error)
+		go func() { closing <- l.Close() }()
+		c, err := mem.Dial(t.Context(), l.Addr())
+		if err := <-closing; err != nil {
+			t.Fatal(err)
+		}
+		if err != nil {
+			continue // refused
+		}
+		if err := c.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Fatalf("a connection that nobody accepts: %v, want io.EOF", err)
+		}
+		_ = c.Close() // the other end is
+	}
+}
+
 func TestMemDeadlineIsExact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mem := transport.NewMem()

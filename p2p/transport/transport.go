@@ -50,7 +50,7 @@ type Conn interface {
 	net.Conn
 
 	// CloseWrite ends our half of the stream, after what was written before. The
-	// other half can still be read.
+	// other half can still be read. It fails before the handshake is done.
 	CloseWrite() error
 
 	// Peer is the other end: for a dialled connection the address that was

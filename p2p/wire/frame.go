@@ -45,6 +45,23 @@ type Header struct {
 	Length  uint64 // of the payload in bytes, as the peer claims it
 }
 
+// Size returns the length of the header itself in bytes.
+func (h Header) Size() int {
+	return len(DefaultMagic) + varIntSize(uint64(len(h.Command))) + len(h.Command) + varIntSize(h.Length)
+}
+
+func varIntSize(v uint64) int {
+	switch {
+	case v < varInt16:
+		return 1
+	case v <= 0xffff:
+		return 3
+	case v <= 0xffffffff:
+		return 5
+	}
+	return 9
+}
+
 // parseHeader reads a header from the beginning of b and returns its size in bytes, 0 when b ends before it does. What is
 // wrong is found as early as b shows it. The command is a view of b.
 func parseHeader(b []byte, magic [4]byte) (h Header, size int, err error) {

@@ -80,8 +80,8 @@ func testDialCancelled(t *testing.T, s Subject) {
 func testCancelDial(t *testing.T, s Subject) {
 	a := s.Stalled(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(moment, cancel)
 	start := time.Now()
+	time.AfterFunc(moment, cancel)
 	_, err := s.Transport.Dial(ctx, a)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("Dial: %v, want %v", err, context.Canceled)

@@ -1,0 +1,164 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/fx"
+	"go.uber.org/goleak"
+
+	"dchat/chat"
+	"dchat/chat/jsonrpc"
+	"dchat/modules/logfx"
+	"dchat/modules/rpcfx"
+	"dchat/modules/settingsfx"
+	"dchat/p2p"
+	"dchat/p2p/addr"
+	"dchat/p2p/transport"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a test waits for what should come at once.
+const patience = 10 * time.Second
+
+var alice = addr.MustParse("tcp://alice:1000")
+
+// memory is a network inside this process.
+func memory() transport.Set { return transport.Set{addr.TCP: transport.NewMem()} }
+
+// at is a node that listens at an address.
+func at(listen addr.Addr) p2p.Settings {
+	s := p2p.DefaultSettings()
+	s.Inbound = []addr.Addr{listen}
+	return s
+}
+
+// configured is a configuration as it is after loading.
+func configured(node p2p.Settings) *settingsfx.Loaded {
+	return &settingsfx.Loaded{
+		P2P:  node,
+		Chat: chat.DefaultSettings(),
+		RPC:  rpcfx.Settings{Listen: addr.MustParse("tcp://127.0.0.1:0")},
+		Log:  logfx.DefaultSettings(),
+	}
+}
+
+// output collects what is written, and waits for parts of it.
+type output struct {
+	mu      sync.Mutex
+	text    bytes.Buffer
+	written chan struct{} // closed at the next write
+}
+
+func newOutput() *output { return &output{written: make(chan struct{})} }
+
+// Write collects p.
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	close(o.written)
+	o.written = make(chan struct{})
+	return o.text.Write(p)
+}
+
+// String returns what was written.
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// waitFor waits until a text has been written.
+func (o *output) waitFor(t *testing.T, text string) {
+	t.Helper()
+	timeout := time.After(patience)
+	for {
+		o.mu.Lock()
+		found, written := strings.Contains(o.text.String(), text), o.written
+		o.mu.Unlock()
+		if found {
+			return
+		}
+		select {
+		case <-written:
+		case <-timeout:
+			t.Fatalf("waited for %q, got:\n%s", text, o)
+		}
+	}
+}
+
+// wantInOrder checks that all texts were written, one after the other.
+func (o *output) wantInOrder(t *testing.T, texts ...string) {
+	t.Helper()
+	rest := o.String()
+	for _, text := range texts {
+		_, after, ok := strings.Cut(rest, text)
+		if !ok {
+			t.Fatalf("%q is missing or out of order in:\n%s", text, o)
+		}
+		rest = after
+	}
+}
+
+// process is a daemon that runs in this process.
+type process struct {
+	node   *p2p.P2p
+	server *jsonrpc.Server
+	t      *testing.T
+	log    *output
+	end    context.CancelFunc
+	exits  chan int // of the process as a whole, where it would end at once
+	code   int      // once done is closed, this and err are what run returned
+	err    error
+	done   chan struct{}
+}
+
+// launch runs a daemon with options on top of it, over an in-memory network.
+func launch(t *testing.T, set transport.Set, options ...fx.Option) *process {
+	t.Helper()
+	p := &process{t: t, log: newOutput(), exits: make(chan int, 1), done: make(chan struct{})}
+	d, err := newDaemon(configured(at(alice)), logTo(p.log), fx.Supply(set), fx.Populate(&p.node, &p.server), fx.Options(options...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.exit = func(code int) { p.exits <- code }
+	ctx, release := untilSignal(t.Context())
+	ctx, p.end = context.WithCancel(ctx)
+	go func() {
+		defer close(p.done)
+		p.code, p.err = d.run(ctx)
+	}()
+	t.Cleanup(func() {
+		p.end()
+		<-p.done
+		release()
+	})
+	return p
+}
+
+// wantEnd waits for the end.
+func (p *process) wantEnd(code int) {
+	p.t.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(patience):
+		p.t.Fatalf("still running:\n%s", p.log)
+	}
+	if p.code != code {
+		p.t.Errorf("exit code %d (%v), want %d:\n%s", p.code, p.err, code, p.log)
+	}
+}
+
+// onStart and onStop make options of hooks that come behind all others.
+func onStart(f func(context.Context) error) fx.Option {
+	return fx.Invoke(func(lc fx.Lifecycle) { lc.Append(fx.Hook{OnStart: f}) })
+}
+
+func onStop(f func(context.Context) error) fx.Option {
+	return fx.Invoke(func(lc fx.Lifecycle) { lc.Append(fx.Hook{OnStop: f}) })
+}

@@ -1,0 +1,208 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// command line of a test: its home is a directory of its own.
+type invocation struct {
+	home string
+	args []string
+}
+
+func dchatd(t *testing.T, args ...string) *invocation {
+	t.Helper()
+	return &invocation{home: t.TempDir(), args: args}
+}
+
+// withFile adds a configuration file.
+func (i *invocation) withFile(t *testing.T, text string) *invocation {
+	t.Helper()
+	file := filepath.Join(i.home, "test.toml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	i.args = append(i.args, "--config", file)
+	return i
+}
+
+// run runs it to its end.
+func (i *invocation) run(t *testing.T) (code int, stdout, stderr string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	out, errs := newOutput(), newOutput()
+	code = Run(ctx, i.args, []string{"HOME=" + i.home}, out, errs)
+	if ctx.Err() != nil {
+		t.Fatalf("%q runs on:\n%s", i.args, errs.String())
+	}
+	return code, out.String(), errs.String()
+}
+
+func TestWhatEndsAtOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		args           []string
+		code           int
+		stdout, stderr string // what is in them; "" for nothing at all
+	}{
+		"help":                 {[]string{"--help"}, 0, "Exit codes:", ""},
+		"help of a command":    {[]string{"config", "show", "--help"}, 0, "Print every setting", ""},
+		"config alone":         {[]string{"config"}, 0, "Say whether the configuration is valid", ""},
+		"show":                 {[]string{"config", "show"}, 0, "rpc_listen", ""},
+		"unknown flag":         {[]string{"--nonsense"}, exitUsage, "", "dchatd: unknown flag: --nonsense\nRun 'dchatd --help'"},
+		"argument":             {[]string{"nonsense"}, exitUsage, "", `dchatd: unknown command "nonsense"`},
+		"unknown command":      {[]string{"config", "chekc"}, exitUsage, "", `dchatd: unknown command "chekc"`},
+		"argument of command":  {[]string{"config", "check", "it"}, exitUsage, "", "dchatd: unknown command"},
+		"flag without a value": {[]string{"--rpc-listen"}, exitUsage, "", "dchatd: flag needs an argument: --rpc-listen"},
+		"wrong value":          {[]string{"--outbound-slots", "many"}, exitUsage, "", "dchatd: --outbound-slots: net.outbound_connections"},
+		"no such file":         {[]string{"config", "check", "--config", "/nonexistent/file"}, exitUsage, "", "there is no such file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := dchatd(t, c.args...).run(t)
+			if code != c.code || !holds(stdout, c.stdout) || !holds(stderr, c.stderr) {
+				t.Errorf("exit code %d, want %d\nstdout: %q\n  want: %q\nstderr: %q\n  want: %q", code, c.code, stdout, c.stdout, stderr, c.stderr)
+			}
+		})
+	}
+}
+
+func holds(text, part string) bool {
+	return part == "" && text == "" || part != "" && strings.Contains(text, part)
+}
+
+func TestTheHelpNamesTheExitCodes(t *testing.T) {
+	_, stdout, _ := dchatd(t, "--help").run(t)
+	_, codes, _ := strings.Cut(stdout, "Exit codes:")
+	codes, _, _ = strings.Cut(codes, "\n\n")
+	want := []string{"0", fmt.Sprint(exitFailed), fmt.Sprint(exitUsage), fmt.Sprint(exitAborted)}
+	if got := regexp.MustCompile(`\d+`).FindAllString(codes, -1); !slices.Equal(got, want) {
+		t.Errorf("the help has the exit codes %q, want %q", got, want)
+	}
+}
+
+func TestAFaultyFileStartsNothing(t *testing.T) {
+	i := dchatd(t, "--p2p-datastore", filepath.Join(t.TempDir(), "data")).withFile(t, "[net]\ninboud = []\noutbound_connections = -1\n")
+	code, stdout, stderr := i.run(t)
+	if code != exitUsage || stdout != "" {
+		t.Errorf("exit code %d, stdout %q", code, stdout)
+	}
+	for _, want := range []string{"dchatd: " + i.home + "/test.toml:2: net.inboud: unknown key", "test.toml:3: net.outbound_connections = -1:"} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("stderr is %q, want %q in it", stderr, want)
+		}
+	}
+	if strings.Contains(stderr, "Starting") {
+		t.Errorf("something was started: %q", stderr)
+	}
+}
+
+func TestConfigCheckSaysThatAFileIsValid(t *testing.T) {
+	i := dchatd(t, "config", "check").withFile(t, "verbose = 1\n[rpc]\nrpc_listen = \"tcp://127.0.0.1:0\"\n")
+	code, stdout, stderr := i.run(t)
+	if code != 0 || stdout != i.home+"/test.toml is valid\n" || !strings.HasPrefix(stderr, "warning: ") {
+		t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+}
+
+func TestAStartThatFailsSaysInOneLineWhatWhereAndWhatToDo(t *testing.T) {
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	at := "tcp://" + taken.Addr().String()
+	const anyRPC = "[rpc]\nrpc_listen = \"tcp://127.0.0.1:0\"\n"
+
+	for name, c := range map[string]struct {
+		file string
+		args []string
+		want string // with FILE for the name of the file
+	}{
+		"inbound address of the file": {
+			file: anyRPC + "[net]\ninbound = [\"" + at + "\"]\n",
+			want: "cannot listen on " + at + ".*: bind: address already in use: stop the program that uses it \\(another dchatd\\?\\), or take another port: change net.inbound in FILE",
+		},
+		"inbound address of the table of a transport": {
+			file: anyRPC + "[net]\nactive_profiles = [\"tcp\"]\n[net.profiles.tcp]\ninbound = [\"" + at + "\"]\n",
+			want: "cannot listen on " + at + ".*: change net.profiles.tcp.inbound in FILE",
+		},
+		"inbound address of a flag": {
+			file: anyRPC,
+			args: []string{"--accept", at},
+			want: "cannot listen on " + at + ".*: change --accept",
+		},
+		"inbound address of another machine": {
+			file: anyRPC,
+			args: []string{"--accept", "tcp://192.0.2.1:0"},
+			want: "cannot listen on tcp://192.0.2.1:0.*: take an address of this machine: change --accept",
+		},
+		"RPC address of the file": {
+			file: "[rpc]\nrpc_listen = \"unix:///nonexistent/socket\"\n",
+			want: "JSON-RPC: cannot listen on unix:///nonexistent/socket: .*: change rpc.rpc_listen in FILE",
+		},
+		"RPC address of a flag": {
+			args: []string{"--rpc-listen", at},
+			want: "JSON-RPC: cannot listen on " + at + ".*: bind: address already in use: another program listens there: .*: change --rpc-listen",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := dchatd(t, c.args...).withFile(t, c.file)
+			i.args = append(i.args, "--log", filepath.Join(i.home, "log"))
+			code, stdout, stderr := i.run(t)
+			want := "^dchatd: " + strings.ReplaceAll(c.want, "FILE", regexp.QuoteMeta(i.home+"/test.toml")) + "\n$"
+			if code != exitFailed || stdout != "" || !regexp.MustCompile(want).MatchString(stderr) {
+				t.Errorf("exit code %d, want %d\nstdout: %q\nstderr: %q\n  want: %q", code, exitFailed, stdout, stderr, want)
+			}
+		})
+	}
+}
+
+func TestALogFileThatCannotBeOpenedFailsTheStart(t *testing.T) {
+	i := dchatd(t).withFile(t, "")
+	i.args = append(i.args, "--log", i.home) // a directory
+	code, _, stderr := i.run(t)
+	want := "dchatd: log file: open " + i.home + ": is a directory: change --log\n"
+	if code != exitFailed || !strings.HasSuffix(stderr, want) {
+		t.Errorf("exit code %d\nstderr: %q\n  want: %q at its end", code, stderr, want)
+	}
+}
+
+func TestTheDaemonRunsUntilItIsToldToEnd(t *testing.T) {
+	for name, end := range map[string]func(context.CancelFunc){
+		"by its context": func(cancel context.CancelFunc) { cancel() },
+		"by a signal":    func(context.CancelFunc) { signalSelf(t, syscall.SIGTERM) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := dchatd(t, "--rpc-listen", "tcp://127.0.0.1:0", "--accept", "tcp://127.0.0.1:0")
+			stdout, stderr := newOutput(), newOutput()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			code := make(chan int, 1)
+			go func() { code <- Run(ctx, i.args, []string{"HOME=" + i.home}, stdout, stderr) }()
+			stderr.waitFor(t, "Listening")
+			end(cancel)
+			select {
+			case got := <-code:
+				if got != 0 {
+					t.Errorf("exit code %d", got)
+				}
+			case <-time.After(patience):
+				t.Fatalf("still running:\n%s", stderr)
+			}
+			stderr.wantInOrder(t, append([]string{"Wrote a configuration file with the defaults"}, theLines...)...)
+			if got := stdout.String(); got != "" {
+				t.Errorf("on standard output: %q", got)
+			}
+		})
+	}
+}

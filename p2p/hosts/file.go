@@ -1,0 +1,141 @@
+package hosts
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"dchat/p2p/addr"
+	"dchat/p2p/wire"
+)
+
+// The host list file has a line for each address: its colour, the address and
+// when it was last seen in Unix seconds, with a tab between them. What follows
+// after another tab, empty lines and lines that begin with # are ignored.
+
+// saved are the lists that are written, in the order in which they stand.
+var saved = [...]Colour{Dark, Grey, White, Gold}
+
+// loaded are the lists in the order in which they are filled from a file: a ban
+// first, then what is known best.
+var loaded = [...]Colour{Black, Gold, White, Grey, Dark}
+
+// Load locks the host list file for this process and takes over what is in it. A
+// missing file is created, with its directory. Every line is judged like an
+// address that is heard of, but for its age; white ones become grey, to be tried
+// again. Lines that are not valid are skipped, and the file as it was is
+// kept beside it with the ending .bak.
+//
+// The error is a *LockedError when another process has the file: the node must
+// not start. Any other error is one of the file system, and leaves the lists with
+// what could be read.
+func (h *Hosts) Load(ctx context.Context) error {
+	if h.store.path == "" {
+		return nil
+	}
+	var lines [colours][]wire.Entry
+	bad, over := 0, 0
+	err := h.store.read(ctx, func(line []byte) {
+		c, e, ok := parseLine(line)
+		switch {
+		case !ok:
+			bad++
+		case len(lines[c]) >= capacity[c]:
+			over++
+		default:
+			lines[c] = append(lines[c], e)
+		}
+	})
+	kept := 0
+	for _, c := range loaded {
+		newestFirst(lines[c])
+		for _, e := range lines[c] {
+			if h.restore(c, e) {
+				kept++
+			}
+		}
+	}
+	if bad > 0 {
+		h.log.Warn("Lines of the host list skipped", zap.String("file", h.store.path), zap.Int("lines", bad))
+		err = errors.Join(err, h.store.backup())
+	}
+	h.log.Debug("Host list loaded", zap.Int("addresses", kept), zap.Int("over the limits", over))
+	return err
+}
+
+// restore puts an address from the file on a list. What peers once told counts
+// as told by the address itself, since who told it is not known any more.
+func (h *Hosts) restore(c Colour, line wire.Entry) bool {
+	key := endpointOf(line.Addr)
+	fits, reason := h.rules.judge(line.Addr, key, thisMachine)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := h.unix()
+	e := &entry{addr: line.Addr, key: key, seen: notAhead(line.LastSeen, now)}
+	from := ourselves
+	switch {
+	case h.listed[key] != nil || h.states[key] != Free:
+		return false
+	case c == Black && key.port != 0:
+		fits = Black
+	case reason != "":
+		return false
+	case (c == Dark || fits == Dark) && now-e.seen > darkAge:
+		return false
+	case fits == Grey && c == White && h.lists[Grey].full(): // newer ones are there already
+		return false
+	case c == Gold && fits == Grey:
+		fits = Gold
+	case c == Grey || c == Dark:
+		from = key.group()
+	}
+	return h.insert(e, fits, from)
+}
+
+// Save replaces the host list file by what is on the lists now, but for the
+// black one. The old file stays as it is until the new one is safe on disk, and when
+// there is nothing to write. The error is a *LockedError when another process has
+// the file.
+func (h *Hosts) Save(ctx context.Context) error {
+	if h.store.path == "" {
+		return nil
+	}
+	var b bytes.Buffer
+	for _, c := range saved {
+		for _, e := range h.List(c) {
+			fmt.Fprintf(&b, "%v\t%s\t%d\n", c, e.Addr, e.LastSeen)
+		}
+	}
+	if b.Len() == 0 {
+		return nil
+	}
+	return h.store.write(ctx, b.Bytes())
+}
+
+// Close gives the host list file back to other processes. Load and Save may
+// follow, and take it again.
+func (h *Hosts) Close() error { return h.store.unlock() }
+
+// parseLine reads a line of the file without its end.
+func parseLine(line []byte) (c Colour, e wire.Entry, ok bool) {
+	colour, rest, _ := bytes.Cut(line, []byte("\t"))
+	if c, ok = colourNamed(string(colour)); !ok {
+		return 0, e, false
+	}
+	url, rest, _ := bytes.Cut(rest, []byte("\t"))
+	seen, _, _ := bytes.Cut(rest, []byte("\t"))
+	a, err := addr.Parse(string(url))
+	if err != nil {
+		return 0, e, false
+	}
+	if e.LastSeen, err = strconv.ParseUint(strings.TrimPrefix(string(seen), "+"), 10, 64); err != nil {
+		return 0, e, false
+	}
+	e.Addr = a
+	return c, e, true
+}

@@ -1,0 +1,112 @@
+package hosts
+
+import (
+	"iter"
+	"math/rand/v2"
+
+	"dchat/p2p/addr"
+)
+
+// entry is an address on a list.
+type entry struct {
+	addr   addr.Addr
+	key    endpoint
+	seen   uint64 // when it was last known to work, in Unix seconds
+	colour Colour
+	origin *origin
+	pos    int // in its list
+}
+
+// origin is a part of the network and how many of a list's entries it has told.
+type origin struct {
+	place   place
+	entries int
+}
+
+// ourselves is the origin of what this node found out by connecting.
+var ourselves = place{}
+
+// list holds entries in no order, so that a random one costs nothing.
+type list struct {
+	max     int
+	entries []*entry
+	origins map[place]*origin
+
+	// sizes[n] is the number of origins, but for ourselves, that told n entries,
+	// largest the greatest n there is. Both follow every change in constant time.
+	sizes   []int
+	largest int
+}
+
+func newList(most int) *list {
+	return &list{max: most, origins: make(map[place]*origin)}
+}
+
+func (l *list) full() bool { return len(l.entries) >= l.max }
+
+// told is how many entries came from an origin.
+func (l *list) told(by place) int {
+	if o := l.origins[by]; o != nil {
+		return o.entries
+	}
+	return 0
+}
+
+func (l *list) add(e *entry, from place) {
+	o := l.origins[from]
+	if o == nil {
+		o = &origin{place: from}
+		l.origins[from] = o
+	}
+	e.origin, e.pos = o, len(l.entries)
+	l.entries = append(l.entries, e)
+	l.resize(o, o.entries+1)
+}
+
+func (l *list) remove(e *entry) {
+	last := len(l.entries) - 1
+	l.swap(e.pos, last)
+	l.entries[last] = nil
+	l.entries = l.entries[:last]
+	l.resize(e.origin, e.origin.entries-1)
+	if e.origin.entries == 0 {
+		delete(l.origins, e.origin.place)
+	}
+}
+
+func (l *list) resize(o *origin, n int) {
+	was := o.entries
+	o.entries = n
+	if o.place == ourselves {
+		return
+	}
+	for len(l.sizes) <= n {
+		l.sizes = append(l.sizes, 0)
+	}
+	if was > 0 {
+		l.sizes[was]--
+	}
+	l.sizes[n]++
+	l.largest = max(l.largest, n)
+	for l.largest > 0 && l.sizes[l.largest] == 0 {
+		l.largest--
+	}
+}
+
+func (l *list) swap(i, j int) {
+	l.entries[i], l.entries[j] = l.entries[j], l.entries[i]
+	l.entries[i].pos, l.entries[j].pos = i, j
+}
+
+// shuffled returns the entries in random order; taking a few of many costs no
+// more than those few. The list must not change meanwhile.
+func (l *list) shuffled(random *rand.Rand) iter.Seq[*entry] {
+	return func(yield func(*entry) bool) {
+		for i := range l.entries {
+			l.swap(i, i+random.IntN(len(l.entries)-i))
+			if !yield(l.entries[i]) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,529 @@
+package hosts_test
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"dchat/p2p/addr"
+	"dchat/p2p/hosts"
+	"dchat/p2p/wire"
+)
+
+// honest tells 2,000 addresses by 40 peers in 40 networks, one to a subnet.
+func honest(t testing.TB, h *hosts.Hosts) (all []addr.Addr) {
+	t.Helper()
+	for peer := range 40 {
+		for i := range 50 {
+			a := ad("tcp://%d.%d.%d.1:26", 100-peer, 1+i, 7)
+			tell(h, stranger(10_000+peer), a)
+			all = append(all, a)
+		}
+	}
+	if h.Len(hosts.Grey) != 2000 {
+		t.Fatalf("%d honest addresses are kept to begin with", h.Len(hosts.Grey))
+	}
+	return all
+}
+
+func kept(h *hosts.Hosts, all []addr.Addr) (n int) {
+	for _, a := range all {
+		if _, ok := h.ColourOf(a); ok {
+			n++
+		}
+	}
+	return n
+}
+
+// lies are addresses of one per subnet that nobody else tells.
+func lies(from, n int) (all []addr.Addr) {
+	for i := from; i < from+n; i++ {
+		all = append(all, ad("tcp://%d.%d.%d.9:1", 150+i/62500, 1+i/250%250, 1+i%250))
+	}
+	return all
+}
+
+func TestA1OneMessageOfLiesDoesNotDisplaceTheTruth(t *testing.T) {
+	for name, lie := range map[string]func(i int) addr.Addr{
+		"one address each":    func(i int) addr.Addr { return lies(i, 1)[0] },
+		"ports of one IP":     func(i int) addr.Addr { return ad("tcp://150.1.1.1:%d", 1+i) },
+		"names":               func(i int) addr.Addr { return ad("tcp://n%d.example.com:1", i) },
+		"hosts of one subnet": func(i int) addr.Addr { return ad("tcp://150.1.1.%d:%d", 1+i%250, 1+i/250) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := book(t, nil)
+			truth := honest(t, h)
+			var message []wire.Entry
+			for i := range 2417 {
+				message = append(message, wire.Entry{Addr: lie(i), LastSeen: math.MaxUint64})
+			}
+			h.Heard(stranger(1), message)
+			if n := kept(h, truth); n < 1900 {
+				t.Errorf("%d of 2,000 honest addresses are left, want 95 %%", n)
+			}
+			if n := h.Len(hosts.Grey) - kept(h, truth); n < 1 || n > 64 {
+				t.Errorf("%d lies are kept, want 1 to 64", n)
+			}
+		})
+	}
+}
+
+func TestA2ManyPeersOfOneNetworkTellNoMoreThanOne(t *testing.T) {
+	for name, truth := range map[string]func(testing.TB, *hosts.Hosts) []addr.Addr{
+		"a full list":   honest,
+		"an empty list": func(testing.TB, *hosts.Hosts) []addr.Addr { return nil },
+	} {
+		h := book(t, nil)
+		truth := truth(t, h)
+		for i := range 1000 {
+			tell(h, ad("tcp://77.7.%d.%d:1", i/250, 1+i%250), lies(20*i, 10)...)
+			tell(h, ad("tcp://[2a00:1:%x::1]:1", i), lies(20*i+10, 10)...)
+		}
+		if n := h.Len(hosts.Grey) - kept(h, truth); n < 1 || n > 2*2000/32 {
+			t.Errorf("%s: %d lies of a /16 and a /32 are kept, want 1 to 62 of each", name, n)
+		}
+		if n := kept(h, truth); n < len(truth)*95/100 {
+			t.Errorf("%s: %d of %d honest addresses are left", name, n, len(truth))
+		}
+	}
+}
+
+// The same from an empty list: who comes later still finds room.
+func TestWhoTellsMostLosesFirst(t *testing.T) {
+	h := book(t, nil)
+	for group := range 40 {
+		for peer := range 2 {
+			tell(h, ad("tcp://77.%d.%d.1:1", 1+group, peer), lies(100*(2*group+peer), 100)...)
+		}
+	}
+	if n := h.Len(hosts.Grey); n != 2000 {
+		t.Fatalf("%d lies are kept to begin with", n)
+	}
+	var truth []addr.Addr
+	for peer := range 40 {
+		for i := range 20 {
+			truth = append(truth, ad("tcp://%d.%d.7.1:26", 100-peer, 1+i))
+			tell(h, stranger(10_000+peer), truth[len(truth)-1])
+		}
+	}
+	if n := kept(h, truth); n != len(truth) {
+		t.Errorf("%d of %d honest addresses found room", n, len(truth))
+	}
+}
+
+func TestAPeerTellsAHundredBetweenTwoQuestions(t *testing.T) {
+	h := book(t, localnet) // where no other limit is in the way
+	peer := ad("tcp://127.0.0.1:5000")
+	told := func(from, n int) (all []addr.Addr) {
+		for i := range n {
+			all = append(all, ad("tcp://127.0.0.1:%d", 10_000+from+i))
+		}
+		return all
+	}
+	for range 3 {
+		tell(h, peer, told(0, 300)...)
+	}
+	if n := h.Len(hosts.Grey); n != 100 {
+		t.Errorf("%d were taken without a question, want 100", n)
+	}
+	tell(h, ad("tcp://127.0.0.1:5001"), told(1000, 10)...)
+	if n := h.Len(hosts.Grey); n != 110 {
+		t.Errorf("another peer's were not taken: there are %d", n)
+	}
+	h.Asked(peer)
+	tell(h, peer, told(2000, 300)...)
+	if n := h.Len(hosts.Grey); n != 210 {
+		t.Errorf("%d after the next question, want 210", n)
+	}
+}
+
+func TestReconnectingDoesNotLetAPeerTellMore(t *testing.T) {
+	for name, peer := range map[string]func(i int) addr.Addr{
+		"from another port": func(i int) addr.Addr { return ad("tcp://5.5.5.5:%d", 1+i) },
+		"from its /64":      func(i int) addr.Addr { return ad("tcp://[2a00:1:2:3::%x]:1", 1+i) },
+	} {
+		h := book(t, nil)
+		for i := range 10 {
+			tell(h, peer(i), lies(10*i, 10)...)
+		}
+		for _, e := range h.List(hosts.Grey) { // as if all had been tried
+			h.Drop(e.Addr)
+		}
+		tell(h, peer(11), lies(100, 10)...)
+		if n := h.Len(hosts.Grey); n != 0 {
+			t.Errorf("%s: %d of the second hundred were taken", name, n)
+		}
+	}
+}
+
+func TestAccountsOfManyPeersAreBounded(t *testing.T) {
+	h := book(t, nil)
+	for i := range 20_000 {
+		tell(h, stranger(i), lies(i, 1)...)
+		if n := h.Tellers(); n > 4096 {
+			t.Fatalf("%d accounts are kept, want 4,096 at most", n)
+		}
+	}
+	if n := h.Len(hosts.Grey); n != 2000 {
+		t.Errorf("%d addresses are kept, want 2,000", n)
+	}
+}
+
+var unreachable = []string{
+	"0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.127.255.255", "127.0.0.1", "127.1", "0x7f.1", "2130706433",
+	"0177.0.0.1", "%31%32%37.0.0.1", "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.2.1", "192.168.0.1", "0xc0.0xa8.1",
+	"198.18.0.1", "198.19.255.255", "198.51.100.1", "203.0.113.1", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255",
+	"[::]", "[::1]", "[0:0:0:0:0:0:0:1]", "[::2]", "[::ffff:8.8.8.8]", "[::ffff:10.0.0.1]", "[::FFFF:A00:1]", "[::127.0.0.1]",
+	"[64:ff9b::10.0.0.1]", "[64:ff9b::7f00:1]", "[64:ff9b:1::1]", "[100::1]", "[2001::1]", "[2001:db8::1]", "[2001:DB8::1]", "[2002::1]",
+	"[3fff::1]", "[5f00::1]", "[fc00::1]", "[fd00::1]", "[FD00::1]", "[fe80::1]", "[fec0::1]", "[ff02::1]", "[ff0e::1]",
+	"localhost", "LOCALHOST", "localhost.", "a.localhost", "localhost.localdomain", "printer.local", "db.internal", "router.home.arpa",
+}
+
+func TestA4WhatCannotBeReachedFromEverywhereIsDropped(t *testing.T) {
+	for _, host := range unreachable {
+		for _, scheme := range []string{"tcp", "tcp+tls", "quic"} {
+			h := book(t, func(s *hosts.Settings) { s.Dialable = []string{"tcp", "quic"} })
+			a := ad("%s", scheme+"://"+host+":26")
+			tell(h, ad("tcp://127.0.0.1:1"), a)
+			if got := colour(h, a); got != "refused" {
+				t.Errorf("%s is %s", a, got)
+			}
+		}
+	}
+}
+
+// Addresses of private networks mean something only to who is there too, and
+// only in a local network.
+func TestA5WhoTellsLocalAddressesMustBeAsNear(t *testing.T) {
+	const public, lan, loopback = "tcp://8.8.8.8:1", "tcp://10.1.1.1:1", "tcp://127.0.0.1:1"
+	for _, row := range []struct {
+		from, told string
+		local      string // in a local network
+	}{
+		{"tcp://5.5.5.5:1", public, "grey"},
+		{"tcp://5.5.5.5:1", lan, "refused"},
+		{"tcp://5.5.5.5:1", loopback, "refused"},
+		{"tcp://192.168.3.4:1", public, "grey"},
+		{"tcp://192.168.3.4:1", lan, "grey"},
+		{"tcp://192.168.3.4:1", loopback, "refused"},
+		{"tcp://[::1]:1", public, "grey"},
+		{"tcp://[::1]:1", lan, "grey"},
+		{"tcp://[::1]:1", loopback, "grey"},
+		{"tcp://node1:1", public, "grey"},
+		{"tcp://node1:1", lan, "grey"},
+		{"tcp://node1:1", loopback, "refused"},
+		{"tcp://192.168.3.4:1", "tcp://localhost:1", "refused"},
+		{"tcp://192.168.3.4:1", "tcp://a.localhost.:1", "refused"},
+		{"quic://192.168.3.4:1", "quic://LOCALHOST.localdomain:1", "refused"},
+		{"tcp://192.168.3.4:1", "tcp://printer.local:1", "grey"},
+		{"tcp://localhost:1", loopback, "grey"},
+		{"tcp://a.localhost:1", loopback, "grey"},
+		{"unix:///run/node.sock", loopback, "grey"},
+	} {
+		for _, network := range []bool{true, false} {
+			want := row.local
+			if !network && row.told != public {
+				want = "refused"
+			}
+			h := book(t, func(s *hosts.Settings) { s.Localnet = network })
+			tell(h, addr.MustParse(row.from), addr.MustParse(row.told))
+			if got := colour(h, addr.MustParse(row.told)); got != want {
+				t.Errorf("localnet %v, %s tells %s: %s, want %s", network, row.from, row.told, got, want)
+			}
+		}
+	}
+}
+
+func TestA6OnlyOurOwnEndpointIsOurs(t *testing.T) {
+	h := book(t, func(s *hosts.Settings) {
+		s.External = []addr.Addr{ad("tcp+tls://9.9.9.9:26"), ad("tcp://own.example.com:26")}
+	})
+	for text, want := range map[string]string{
+		"tcp+tls://9.9.9.9:26":       "refused",
+		"tcp://9.9.9.9:26":           "refused", // the same socket
+		"quic://9.9.9.9:26":          "refused",
+		"tcp://OWN.example.com.:26":  "refused",
+		"tcp+tls://9.9.9.9:27":       "grey", // a neighbour behind the same NAT
+		"tcp://own.example.com:27":   "grey",
+		"tcp+tls://9.9.9.10:26":      "grey",
+		"tcp://other.example.com:26": "grey",
+		"tcp://x.own.example.com:26": "grey",
+	} {
+		tell(h, stranger(1), addr.MustParse(text))
+		if got := colour(h, addr.MustParse(text)); got != want {
+			t.Errorf("%s is %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestA8AliasesOfOneEndpointAreOneEntry(t *testing.T) {
+	for scheme, hostNames := range map[string][]string{
+		"tcp":     {"8.8.8.8", "8.8.8.8.", "0x8.8.8.8", "0x08080808", "134744072", "010.8.8.8", "8.8.2056", "%38.8.8.8", "8。8.8.8"},
+		"tcp+tls": {"node.example.com", "NODE.example.com", "node.example.com.", "nod%65.example.com", "ｎode.example.com"},
+		"quic":    {"8.8.8.8", "8.8.8.8.", "0x8.8.8.8", "134744072", "%38.8.8.8"},
+		"quic+":   {"node.example.com", "NODE.Example.com", "node.example.com.", "nod%65.example.com", "ｎode.example.com"},
+	} {
+		h := book(t, func(s *hosts.Settings) { s.Dialable = append(s.Dialable, "quic") })
+		n := 0
+		for _, host := range hostNames {
+			for _, user := range []string{"", "u@", "u:p@", ":p@"} {
+				for _, port := range []string{":80", ":0080"} {
+					for _, rest := range []string{"", "/", "/a", "//", "?", "?q", "#", "#f", "/a?q#f"} {
+						if scheme == "quic+" {
+							scheme = "quic"
+						}
+						tell(h, stranger(n), ad("%s", scheme+"://"+user+host+port+rest))
+						n++
+					}
+				}
+			}
+		}
+		if got := h.Len(hosts.Grey); n < 50 || got != 1 {
+			t.Errorf("%s: %d aliases are %d entries: %v", hostNames[0], n, got, contents(h, hosts.Grey))
+		}
+	}
+}
+
+func TestA9Ports(t *testing.T) {
+	h := book(t, nil)
+	for _, text := range []string{"tcp://8.8.8.8", "tcp://8.8.8.8:", "tcp://8.8.8.8:0", "tcp://8.8.8.8:00"} {
+		tell(h, stranger(1), addr.MustParse(text))
+	}
+	if n := h.Len(hosts.Grey); n != 0 {
+		t.Errorf("without a port to connect to: %v", contents(h, hosts.Grey))
+	}
+	for i := range 1000 {
+		tell(h, stranger(i), ad("tcp://8.8.4.4:%d", 1+i), ad("tcp://[2a00::1]:%d", 1+i), ad("tcp://node.example.com:%d", 1+i))
+	}
+	if n := h.Len(hosts.Grey); n != 3*4 {
+		t.Errorf("%d ports of three hosts are kept, want 4 of each", n)
+	}
+}
+
+func TestASubnetHasSixteenEntries(t *testing.T) {
+	h := book(t, nil)
+	for i := range 1000 {
+		tell(h, stranger(i), ad("tcp://8.8.4.%d:%d", 1+i%250, 1+i/250), ad("tcp://[2a00:1:2:%x::1]:1", i))
+	}
+	if n := h.Len(hosts.Grey); n != 2*16 {
+		t.Errorf("%d addresses of two subnets are kept, want 16 of each", n)
+	}
+}
+
+// Whoever fills the place of a machine with ports that are not there does not
+// keep the right one out.
+func TestWhoFillsAPlaceDoesNotKeepItFromOthers(t *testing.T) {
+	h := book(t, nil)
+	for i := range 4 {
+		tell(h, stranger(1), ad("tcp://8.8.4.4:%d", 1+i))
+	}
+	right := ad("tcp://8.8.4.4:26")
+	tell(h, stranger(1), right)
+	if got := colour(h, right); got != "refused" {
+		t.Fatalf("the fifth port of one teller is %s", got)
+	}
+	tell(h, stranger(5000), right)
+	if got := colour(h, right); got != "grey" {
+		t.Errorf("a port told by someone else is %s", got)
+	}
+	if n := h.Len(hosts.Grey); n != 4 {
+		t.Errorf("%d ports of one IP are kept", n)
+	}
+}
+
+func TestA10Times(t *testing.T) {
+	const day = 24 * 60 * 60
+	const none = math.MaxUint64
+	for _, row := range []struct{ told, kept uint64 }{
+		{0, none},
+		{1, none},
+		{now - 30*day - 1, none},
+		{now - 30*day, now - 30*day},
+		{now - 1, now - 1},
+		{now, now},
+		{now + 1, now},
+		{now + 10*60, now},
+		{now + 10*60 + 1, now - 5*day},
+		{now + 1000*day, now - 5*day},
+		{math.MaxInt64, now - 5*day},
+		{math.MaxInt64 + 1, now - 5*day},
+		{math.MaxUint64, now - 5*day},
+	} {
+		h := book(t, nil)
+		tellSeen(h, stranger(1), row.told, ad("tcp://8.8.8.8:1"))
+		want := map[string]string{}
+		if row.kept != none {
+			want["tcp://8.8.8.8:1/"] = fmt.Sprint(row.kept)
+		}
+		if got := contents(h, hosts.Grey); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("told %d: %v, want %v", row.told, got, want)
+		}
+	}
+}
+
+func TestT2TimesFollowAClockThatWasWrong(t *testing.T) {
+	for _, wrong := range []int64{now + 10*365*24*3600, -5, 0, math.MaxInt32} {
+		wall := &clock{wrong}
+		h := book(t, nil, hosts.WithClock(wall.Now))
+		tellSeen(h, stranger(1), uint64(max(wrong, 0)), ad("tcp://8.8.8.8:1"))
+		must(t, h.Move(ad("tcp://8.8.4.4:1"), hosts.Gold))
+		wall.unix = now
+		for _, e := range append(append(h.List(hosts.Grey), h.List(hosts.Gold)...), h.Known(10, nil)...) {
+			if e.LastSeen > now {
+				t.Errorf("after a clock at %d: %s seen at %d", wrong, e.Addr, e.LastSeen)
+			}
+		}
+		if h.Len(hosts.Grey)+h.Len(hosts.Gold) != 2 {
+			t.Errorf("a clock at %d lost addresses", wrong)
+		}
+	}
+}
+
+func TestA14AnsweringOnManyPortsMakesFewWhite(t *testing.T) {
+	for name, row := range map[string]struct {
+		at   func(i int) addr.Addr
+		most int
+	}{
+		"one IP":     {func(i int) addr.Addr { return ad("tcp://8.8.4.4:%d", 1+i) }, 4},
+		"one subnet": {func(i int) addr.Addr { return ad("tcp://8.8.4.%d:%d", 1+i%250, 1+i/250) }, 16},
+		"one /48":    {func(i int) addr.Addr { return ad("tcp://[2a00:1:2:%x::1]:1", i) }, 16},
+	} {
+		h := book(t, nil)
+		for i := range 5000 {
+			tell(h, stranger(i), row.at(i))
+			if a, ok := h.SelectRefine(); ok {
+				must(t, h.Move(a, hosts.White))
+				h.Release(a)
+			}
+			refused := (*hosts.RefusedError)(nil) // also when it does not come by hearsay
+			if err := h.Move(row.at(i), hosts.White); err != nil && !asRefused(err, &refused) {
+				t.Fatal(err)
+			}
+		}
+		if n := h.Len(hosts.White); n != row.most {
+			t.Errorf("%s: %d are white, want %d", name, n, row.most)
+		}
+	}
+}
+
+func TestV12BansDoNotPushOutTheOperatorsList(t *testing.T) {
+	h := book(t, func(s *hosts.Settings) {
+		s.Blacklist = blacklist(t, []blacklistRow{{Host: "6.6.6.6", Schemes: []string{"tcp"}}})
+	})
+	for i := range 10_500 {
+		must(t, h.Move(lies(i, 1)[0], hosts.Black))
+	}
+	if n := h.Len(hosts.Black); n != 10_000 {
+		t.Errorf("%d bans are kept, want 10,000", n)
+	}
+	if !h.Blacklisted(ad("tcp://6.6.6.6:26")) {
+		t.Error("the operator's entry is gone")
+	}
+	tell(h, stranger(1), ad("tcp://6.6.6.6:26"), lies(10_499, 1)[0])
+	if n := h.Len(hosts.Grey); n != 0 {
+		t.Errorf("refused addresses are on the list: %v", contents(h, hosts.Grey))
+	}
+}
+
+func TestV27DarkAddressesAgeAlsoWhenToldFromTheFuture(t *testing.T) {
+	wall := &clock{now}
+	h := book(t, nil, hosts.WithClock(wall.Now))
+	for i, ahead := range []uint64{0, 60, 600, 601, 1 << 62} {
+		tellSeen(h, stranger(i), now+ahead, ad("i2p://n%d.i2p:1", i))
+	}
+	if n := h.Len(hosts.Dark); n != 3 {
+		t.Errorf("%d are dark, want the 3 with a time that can be believed", n)
+	}
+	wall.unix += 24 * 3600
+	if n := len(h.List(hosts.Dark)); n != 3 {
+		t.Errorf("%d are dark after a day", n)
+	}
+	wall.unix++
+	if told := h.Known(10, nil); len(told) != 0 {
+		t.Errorf("told %v after more than a day", told)
+	}
+	if n := len(h.List(hosts.Dark)); n != 0 {
+		t.Errorf("%d are dark after more than a day", n)
+	}
+}
+
+func TestDarkAddressesThatAreTooOldMakeRoom(t *testing.T) {
+	wall := &clock{now}
+	h := book(t, nil, hosts.WithClock(wall.Now))
+	for i := range 1100 {
+		tellSeen(h, stranger(7*i), now, ad("quic://%d.%d.1.1:1", 11+i/250, 1+i%250))
+	}
+	if n := h.Len(hosts.Dark); n != 1000 {
+		t.Fatalf("%d are dark, want 1,000", n)
+	}
+	wall.unix += 24*3600 + 1
+	fresh := ad("quic://150.1.1.1:1")
+	tellSeen(h, stranger(1), uint64(wall.unix), fresh)
+	if got := colour(h, fresh); got != "dark" || h.Len(hosts.Dark) != 1 {
+		t.Errorf("the next one is %s among %d", got, h.Len(hosts.Dark))
+	}
+}
+
+// What is in use is not pushed out, or the connection would be to an unknown
+// address.
+func TestHearsayPushesOutNothingInUse(t *testing.T) {
+	h := book(t, nil)
+	for i := range 4 {
+		tell(h, stranger(1), ad("tcp://8.8.4.4:%d", 1+i))
+		must(t, h.Claim(ad("tcp://8.8.4.4:%d", 1+i), hosts.Connecting))
+	}
+	tell(h, stranger(5000), ad("tcp://8.8.4.4:26"))
+	if got := colour(h, ad("tcp://8.8.4.4:26")); got != "refused" {
+		t.Errorf("a fifth port is %s", got)
+	}
+
+	h = book(t, nil)
+	for _, a := range honest(t, h) {
+		must(t, h.Claim(a, hosts.Refining))
+	}
+	tell(h, stranger(1), lies(0, 10)...)
+	if n := kept(h, lies(0, 10)); n != 0 {
+		t.Errorf("%d came on the full list", n)
+	}
+}
+
+func TestNothingIsKeptOfWhatIsGone(t *testing.T) {
+	h := book(t, nil)
+	all := honest(t, h)
+	for i, a := range all {
+		switch i % 4 {
+		case 0:
+			must(t, h.Suspend(a))
+		case 1:
+			must(t, h.Move(a, hosts.White))
+		case 2:
+			must(t, h.Move(a, hosts.Black))
+		}
+	}
+	for _, a := range all {
+		h.Drop(a)
+	}
+	if n := h.Traces(); n != 0 {
+		t.Errorf("%d traces are left", n)
+	}
+}
+
+func TestB5BlacklistKnowsEveryForm(t *testing.T) {
+	h := book(t, func(s *hosts.Settings) {
+		s.Blacklist = blacklist(t, []blacklistRow{
+			{Host: "1.2.3.4", Schemes: []string{"tcp", "quic"}},
+			{Host: "[2A00::1]", Schemes: []string{"tcp"}},
+			{Host: "Bad.example.com.", Schemes: []string{"tcp", "quic"}, Ports: []uint16{7}},
+		})
+	})
+	for text, want := range map[string]bool{
+		"tcp://1.2.3.4:1": true, "tcp://1.2.3.4:65535": true, "tcp://0x1020304:1": true, "tcp://[::ffff:1.2.3.4]:1": true,
+		"quic://1.2.3.4.:1": true, "quic://[::FFFF:102:304]:1": true, "tcp://u:p@1.2.3.4:1/x?y#z": true,
+		"tcp://[2a00:0::0:1]:5": true, "tcp://bad.example.com:7": true, "quic://BAD.example.com:7/": true,
+		"tcp+tls://1.2.3.4:1": false, "tcp://1.2.3.5:1": false, "tcp://bad.example.com:8": false, "tcp://x.bad.example.com:7": false,
+	} {
+		if got := h.Blacklisted(addr.MustParse(text)); got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+}

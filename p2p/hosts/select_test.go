@@ -1,0 +1,195 @@
+package hosts_test
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"dchat/p2p/addr"
+	"dchat/p2p/hosts"
+)
+
+// selected fills all slots and counts the colours of what was selected.
+func selected(h *hosts.Hosts, slots int) map[string]int {
+	n := map[string]int{}
+	for range slots {
+		if a, ok := h.Select(slots); ok {
+			n[colour(h, a)]++
+		}
+	}
+	return n
+}
+
+// filled is a book with so many gold, white and grey addresses.
+func filled(t *testing.T, gold, white, grey int, change func(*hosts.Settings)) *hosts.Hosts {
+	t.Helper()
+	h := book(t, change)
+	for i, a := range lies(0, gold+white+grey) {
+		switch {
+		case i < gold:
+			must(t, h.Move(a, hosts.Gold))
+		case i < gold+white:
+			must(t, h.Move(a, hosts.White))
+		default:
+			tell(h, stranger(i), a)
+		}
+	}
+	return h
+}
+
+func TestSelectTakesGoldThenWhiteThenGrey(t *testing.T) {
+	for _, row := range []struct {
+		name                     string
+		slots, percent           int
+		disableGreys             bool
+		gold, white, grey        int // there are
+		wantGold, wantWhite, now int // are selected for all slots; now: grey
+	}{
+		{name: "no slots", slots: 0, percent: 70, gold: 9, white: 9, grey: 9},
+		{name: "gold alone", slots: 8, percent: 70, gold: 3, wantGold: 3},
+		{name: "white alone", slots: 8, percent: 70, white: 3, wantWhite: 3},
+		{name: "grey alone", slots: 8, percent: 70, grey: 20, now: 8},
+		{name: "as many gold as slots for known ones", slots: 8, percent: 70, gold: 5, white: 9, grey: 20, wantGold: 5, now: 3},
+		{name: "few gold, filled up with white", slots: 8, percent: 70, gold: 2, white: 3, grey: 20, wantGold: 2, wantWhite: 3, now: 3},
+		{name: "at most 80 percent", slots: 10, percent: 100, gold: 8, white: 5, grey: 20, wantGold: 8, now: 2},
+		{name: "one slot is for a known one", slots: 1, percent: 70, gold: 1, white: 1, grey: 9, wantGold: 1},
+		{name: "and so it is when no percent are", slots: 4, percent: 0, gold: 1, white: 1, grey: 9, wantGold: 1, now: 3},
+		{name: "one slot and none known", slots: 1, percent: 70, grey: 9, now: 1},
+		{name: "no greys", slots: 8, percent: 70, disableGreys: true, gold: 6, white: 2, grey: 20, wantGold: 6, wantWhite: 2},
+		{name: "no greys, too few others", slots: 8, percent: 70, disableGreys: true, gold: 1, white: 1, grey: 20, wantGold: 1, wantWhite: 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			h := filled(t, row.gold, row.white, row.grey, func(s *hosts.Settings) {
+				s.KnownPeerPercent, s.DisableGreys = row.percent, row.disableGreys
+			})
+			got := selected(h, row.slots)
+			if got["gold"] != row.wantGold || got["white"] != row.wantWhite || got["grey"] != row.now {
+				t.Errorf("selected %v, want %d gold, %d white, %d grey", got, row.wantGold, row.wantWhite, row.now)
+			}
+		})
+	}
+}
+
+func TestSelectNeverReturnsAnAddressInUse(t *testing.T) {
+	h := filled(t, 5, 5, 5, nil)
+	seen := map[addr.Addr]bool{}
+	for range 1000 { // each time another random choice
+		a, ok := h.Select(50)
+		if !ok {
+			continue
+		}
+		if seen[a] || h.StateOf(a) != hosts.Connecting {
+			t.Fatalf("%s selected again, or %v", a, h.StateOf(a))
+		}
+		seen[a] = true
+	}
+	if len(seen) != 15 {
+		t.Errorf("%d of 15 were selected", len(seen))
+	}
+}
+
+// With many suspended grey addresses the few others are found at once.
+func TestSelectFindsTheOneThatIsFree(t *testing.T) {
+	h := filled(t, 0, 0, 2000, nil)
+	for _, e := range h.List(hosts.Grey)[1:] {
+		must(t, h.Suspend(e.Addr))
+	}
+	free := h.List(hosts.Grey)[0].Addr
+	if a, ok := h.Select(1); !ok || a != free {
+		t.Errorf("selected %v, want %s", a, free)
+	}
+	if a, ok := h.Select(1); ok {
+		t.Errorf("and then %s", a)
+	}
+}
+
+func TestSelectRefineTakesAnyGreyOneThatIsNotInUse(t *testing.T) {
+	h := filled(t, 3, 3, 3, nil)
+	greys := h.List(hosts.Grey)
+	must(t, h.Suspend(greys[0].Addr))
+	must(t, h.Claim(greys[1].Addr, hosts.Connecting))
+	got := map[addr.Addr]bool{}
+	for {
+		a, ok := h.SelectRefine()
+		if !ok {
+			break
+		}
+		if h.StateOf(a) != hosts.Refining {
+			t.Fatalf("%s is %v", a, h.StateOf(a))
+		}
+		got[a] = true
+	}
+	if len(got) != 2 || !got[greys[0].Addr] || !got[greys[2].Addr] {
+		t.Errorf("refined %v", got)
+	}
+}
+
+func TestNamesThatStrangersTellAreDialledOnlyWhenAllowed(t *testing.T) {
+	names := []addr.Addr{ad("tcp://node.example.com:1"), ad("quic://node.example.net:1"), ad("tcp+tls://node.example.org:1")}
+	hidden := []addr.Addr{ad("tor://%s:1", onion), ad("i2p://stats.i2p:1")} // these are no DNS names
+	for _, allowed := range []bool{false, true} {
+		h := book(t, func(s *hosts.Settings) {
+			s.DialNames = allowed
+			s.Dialable = []string{"tcp", "tcp+tls", "quic", "tor", "i2p"}
+		})
+		tell(h, stranger(1), append(names, hidden...)...)
+		if n := h.Len(hosts.Grey); n != 5 {
+			t.Fatalf("%d of 5 are kept", n)
+		}
+		n := 0
+		for range 10 {
+			for _, pick := range []func() (addr.Addr, bool){func() (addr.Addr, bool) { return h.Select(8) }, h.SelectRefine} {
+				if a, ok := pick(); ok {
+					n++
+					if !allowed && strings.Contains(a.Host(), "example") {
+						t.Errorf("%s was selected", a)
+					}
+				}
+			}
+		}
+		if want := map[bool]int{false: 2, true: 5}[allowed]; n != want {
+			t.Errorf("%d were selected, want %d", n, want)
+		}
+		must(t, h.Move(names[0], hosts.White))
+		if got := h.Known(10, nil); len(got) != 1 {
+			t.Errorf("told %v: a name may be passed on", got)
+		}
+	}
+}
+
+func TestSelectIsRandom(t *testing.T) {
+	first := map[addr.Addr]int{}
+	for seed := range uint64(400) {
+		h := hosts.New(hosts.Settings{Dialable: []string{"tcp"}}, nopLog, hosts.WithClock((&clock{now}).Now), hosts.WithRand(rand.NewPCG(seed, 0)))
+		tell(h, stranger(1), lies(0, 4)...)
+		a, _ := h.Select(8)
+		first[a]++
+	}
+	for _, a := range lies(0, 4) {
+		if n := first[a]; n < 60 || n > 140 {
+			t.Errorf("%s was first %d times in 400, want about 100", a, n)
+		}
+	}
+}
+
+func TestKnownIsBoundedAndNeverGrey(t *testing.T) {
+	h := filled(t, 1000, 1000, 1000, nil)
+	for i := range 40 {
+		tell(h, stranger(4000+i), ad("i2p://n%d.i2p:1", i))
+	}
+	for _, row := range []struct{ most, want int }{{-1, 0}, {0, 0}, {1, 2}, {8, 16}, {255, 510}, {256, 510}, {1 << 31, 510}} {
+		for _, schemes := range [][]string{nil, {"tcp"}, {"tcp", "tcp+tls", "tcp"}, {"i2p"}} {
+			got := h.Known(row.most, schemes)
+			if len(got) != row.want {
+				t.Errorf("asked for %d of %v: %d", row.most, schemes, len(got))
+			}
+			seen := map[addr.Addr]bool{}
+			for _, e := range got {
+				if c := colour(h, e.Addr); c == "grey" || c == "refused" || seen[e.Addr] {
+					t.Errorf("told %s, which is %s", e.Addr, c)
+				}
+				seen[e.Addr] = true
+			}
+		}
+	}
+}

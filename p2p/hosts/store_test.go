@@ -1,0 +1,475 @@
+package hosts_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"dchat/p2p/hosts"
+)
+
+// The test binary runs as another node when these are in its environment.
+const (
+	childFile = "HOSTS_TEST_FILE"
+	childRole = "HOSTS_TEST_ROLE"
+)
+
+// child is another node with the same file. It prints a line for all it has
+// done.
+func child(file, role string) {
+	h := hosts.New(hosts.Settings{Dialable: []string{"tcp"}, File: file}, zap.NewNop())
+	if err := h.Load(context.Background()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("loaded")
+	for generation := 0; role == "save"; generation++ {
+		for _, e := range h.List(hosts.Gold) {
+			h.Drop(e.Addr)
+		}
+		for i := range 200 {
+			a := ad("tcp://150.%d.%d.1:%d", 1+i, generation%250, 1+generation%60_000)
+			if err := h.Move(a, hosts.Gold); err != nil {
+				fmt.Println(err)
+				return
+			}
+		}
+		if err := h.Save(context.Background()); err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println("saved")
+	}
+	_, _ = os.Stdin.Read(make([]byte, 1)) // until the parent ends
+}
+
+// start runs another node; next returns what it says next.
+func start(t *testing.T, file, role string) (kill func(), next func() string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childFile+"="+file, childRole+"="+role)
+	stdin, err := cmd.StdinPipe()
+	must(t, err)
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	lines := bufio.NewScanner(out)
+	kill = func() {
+		_ = cmd.Process.Kill() // it may have ended
+		_ = cmd.Wait()
+		_ = stdin.Close()
+	}
+	return kill, func() string {
+		lines.Scan()
+		return lines.Text()
+	}
+}
+
+func withFile(path string) func(*hosts.Settings) { return func(s *hosts.Settings) { s.File = path } }
+
+func TestD1KilledWhileSaving(t *testing.T) {
+	path := hostlist(t)
+	for range 25 {
+		kill, next := start(t, path, "save")
+		if got := next(); got != "loaded" {
+			t.Fatalf("the other node says %q", got)
+		}
+		for range 1 + rand.IntN(10) {
+			if got := next(); got != "saved" {
+				t.Fatalf("the other node says %q", got)
+			}
+		}
+		kill()
+
+		h := book(t, withFile(path))
+		must(t, h.Load(t.Context()))
+		if n := h.Len(hosts.Gold); n != 200 {
+			t.Fatalf("%d addresses in the file, want 200", n)
+		}
+		ports := map[uint16]bool{}
+		for _, e := range h.List(hosts.Gold) {
+			port, _ := e.Addr.Port()
+			ports[port] = true
+		}
+		if len(ports) != 1 {
+			t.Fatalf("a mixture of %d generations", len(ports))
+		}
+		must(t, h.Close())
+	}
+	if _, err := os.Stat(path + ".bak"); err == nil {
+		t.Error("a line was not valid: there is a backup")
+	}
+}
+
+// A disk that is full, by a temporary file that leads to one.
+func TestD2TheOldFileStaysWhenTheDiskIsFull(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Logf("not tried: there is no /dev/full on %s", runtime.GOOS)
+		return
+	}
+	path := hostlist(t)
+	h := book(t, withFile(path))
+	must(t, h.Load(t.Context()))
+	must(t, h.Move(target, hosts.Gold))
+	must(t, h.Save(t.Context()))
+	old := readFile(t, path)
+
+	must(t, h.Move(ad("tcp://9.9.9.9:1"), hosts.Gold))
+	for range 3 {
+		must(t, os.Symlink("/dev/full", path+".tmp"))
+		err := h.Save(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "no space left") {
+			t.Errorf("got %v", err)
+		}
+		if got := readFile(t, path); got != old {
+			t.Errorf("the file is now %q", got)
+		}
+		if _, err := os.Lstat(path + ".tmp"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("the temporary file is left: %v", err)
+		}
+	}
+	must(t, h.Save(t.Context()))
+	if got := readFile(t, path); strings.Count(got, "\n") != 2 {
+		t.Errorf("saved when there is room again: %q", got)
+	}
+}
+
+func TestD3PathsThatAreNoFile(t *testing.T) {
+	for name, spoil := range map[string]func(path string) error{
+		"a directory":       func(path string) error { return os.MkdirAll(path, 0o700) },
+		"a loop of links":   func(path string) error { return os.Symlink(path, path) },
+		"a device":          func(path string) error { return os.Symlink("/dev/zero", path) },
+		"a link to nowhere": func(path string) error { return os.Symlink(path+"/x/y", path) },
+		"under a file": func(path string) error {
+			return errors.Join(os.Remove(filepath.Dir(path)), os.WriteFile(filepath.Dir(path), nil, 0o600))
+		},
+		"the lock is a place": func(path string) error { return os.Mkdir(path+".lock", 0o700) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := hostlist(t)
+			must(t, os.MkdirAll(filepath.Dir(path), 0o700))
+			must(t, spoil(path))
+			h := book(t, withFile(path))
+			err := h.Load(t.Context())
+			if locked := (*hosts.LockedError)(nil); err == nil || errors.As(err, &locked) || !strings.Contains(err.Error(), "host list") {
+				t.Errorf("got %v, want an error of the file system", err)
+			}
+			must(t, h.Move(target, hosts.Gold)) // the node goes on
+		})
+	}
+}
+
+func TestAMissingFileIsCreatedWithItsDirectory(t *testing.T) {
+	path := hostlist(t)
+	h := book(t, withFile(path))
+	must(t, h.Load(t.Context()))
+	if got := readFile(t, path); got != "" {
+		t.Errorf("it holds %q", got)
+	}
+	info, err := os.Stat(filepath.Dir(path))
+	must(t, err)
+	if info.Mode().Perm() != 0o700 {
+		t.Errorf("the directory is %v", info.Mode())
+	}
+}
+
+func TestWithNothingToSaveTheOldFileStays(t *testing.T) {
+	path := hostlist(t)
+	writeFile(t, path, "gold\ttcp://8.8.8.8:26/\t1\n")
+	h := book(t, withFile(path))
+	must(t, h.Load(t.Context()))
+	must(t, h.Move(target, hosts.Black))
+	must(t, h.Save(t.Context()))
+	if got := readFile(t, path); got != "gold\ttcp://8.8.8.8:26/\t1\n" {
+		t.Errorf("it holds %q", got)
+	}
+}
+
+func TestWithoutAFileNothingIsDone(t *testing.T) {
+	h := book(t, nil)
+	must(t, errors.Join(h.Load(t.Context()), h.Move(target, hosts.Gold), h.Save(t.Context()), h.Close()))
+}
+
+// A file in which any one byte is damaged, or that ends anywhere, loses one
+// line at most, two when it was the end of a line.
+func TestD4DamagedFiles(t *testing.T) {
+	var good strings.Builder
+	for i, c := range []hosts.Colour{hosts.Grey, hosts.White, hosts.Gold, hosts.Grey} {
+		fmt.Fprintf(&good, "%v\ttcp://%d.8.8.8:26/\t%d\n", c, 11+i, now)
+	}
+	load := func(content string) int {
+		path := hostlist(t)
+		writeFile(t, path, content)
+		h := hosts.New(hosts.Settings{Dialable: []string{"tcp"}, File: path}, nopLog, hosts.WithClock((&clock{now}).Now))
+		must(t, h.Load(t.Context()))
+		defer func() { must(t, h.Close()) }()
+		return h.Len(hosts.Grey) + h.Len(hosts.Gold) + h.Len(hosts.Dark) + h.Len(hosts.Black)
+	}
+	for i := range good.Len() {
+		for _, damage := range []byte{0, 0xff, '\t', '\n', good.String()[i] ^ 1, good.String()[i] ^ 0x80} {
+			content := []byte(good.String())
+			content[i] = damage
+			if n := load(string(content)); n < 2 {
+				t.Errorf("byte %d is %q: %d of 4 addresses are left", i, damage, n)
+			}
+		}
+		if n, whole := load(good.String()[:i]), strings.Count(good.String()[:i], "\n"); n < whole || n > whole+1 {
+			t.Errorf("cut off at %d: %d addresses, %d whole lines", i, n, whole)
+		}
+	}
+	if n := load(strings.ReplaceAll(good.String(), "\n", "\r\n")); n != 4 {
+		t.Errorf("with other line ends: %d of 4", n)
+	}
+	if n := load(strings.Repeat(good.String(), 100)); n != 4 {
+		t.Errorf("repeated: %d of 4", n)
+	}
+	if n := load(strings.Repeat("x", 1<<20) + "\n" + good.String() + strings.Repeat("\x00", 1<<20)); n != 4 {
+		t.Errorf("between very long lines: %d of 4", n)
+	}
+	if n := load("# a comment\n\n" + good.String() + "\n\r\n# another"); n != 4 {
+		t.Errorf("between comments: %d of 4", n)
+	}
+}
+
+func TestD4HugeFilesTakeLittle(t *testing.T) {
+	sparse := func(path string) {
+		writeFile(t, path, "gold\ttcp://8.8.8.8:26/\t1\n")
+		must(t, os.Truncate(path, 1<<30))
+	}
+	lines := func(path string) { writeFile(t, path, strings.Repeat("\tx\n", 10_000_000)) }
+	valid := func(path string) {
+		var b strings.Builder
+		for i := range 150_000 {
+			fmt.Fprintf(&b, "grey\ttcp://%d.%d.%d.1:1/\t%d\n", 150+i/62500, 1+i/250%250, 1+i%250, now)
+		}
+		writeFile(t, path, b.String())
+	}
+	for name, write := range map[string]func(path string){"1 GiB of zeros": sparse, "10,000,000 lines": lines, "150,000 addresses": valid} {
+		path := hostlist(t)
+		write(path)
+		h := hosts.New(hosts.Settings{Dialable: []string{"tcp"}, File: path}, nopLog, hosts.WithClock((&clock{now}).Now))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		began := time.Now()
+		must(t, h.Load(t.Context()))
+		took := time.Since(began)
+		runtime.ReadMemStats(&after)
+		must(t, h.Close())
+		if live := int64(after.HeapAlloc) - int64(before.HeapAlloc); live > 64<<20 {
+			t.Errorf("%s: %d MiB of heap", name, live>>20)
+		}
+		if took > 10*time.Second { // 2 s on an idle machine and without the race detector
+			t.Errorf("%s: loaded in %v", name, took)
+		}
+		t.Logf("%s: %v, %d MiB allocated in all", name, took.Round(time.Millisecond), (after.TotalAlloc-before.TotalAlloc)>>20)
+	}
+}
+
+func TestD5WhatAPeerCouldNotTellIsNotLoadedEither(t *testing.T) {
+	path := hostlist(t)
+	bad := []string{
+		"gold\ttcp://10.0.0.1:1/\t5", "white\ttcp://127.0.0.1:1/\t5", "grey\ttcp://[fe80::1]:1/\t5", "grey\tquic://127.0.0.1:1\t5",
+		"gold\ttcp://9.9.9.9:9/\t5",                              // our own
+		"gold\ttcp://7.7.7.7:7/\t5", "gold\ttcp://6.6.6.6:6/\t5", // configured
+		"gold\ttcp://5.5.5.5:5/\t5", // blacklisted
+		"grey\ttcp://4.4.4.4:4/\t5", // banned by a line that comes later
+		"grey\ttcp://3.3.3.3:0/\t5", // no port
+		"grey\ttcp://u:p@3.3.3.3:1/\t5", "grey\ttcp://3.3.3.3:1/x\t5", "grey\ttcp://3.3.3.3:1/?q\t5",
+		"grey\ttcp://3.3.3\t.3:1/\t5", "grey\t\ttcp://3.3.3.3:1/\t5",
+		"black\ttcp://4.4.4.4:4/\t5",
+	}
+	writeFile(t, path, strings.Join(bad, "\n")+"\ngold\ttcp://8.8.8.8:26/\t99999999999999\n")
+	h := book(t, func(s *hosts.Settings) {
+		s.File = path
+		s.Dialable = append(s.Dialable, "quic")
+		s.External, s.Peers, s.Seeds = addrs([]string{"tcp://9.9.9.9:9"}), addrs([]string{"tcp://7.7.7.7:7"}), addrs([]string{"tcp://6.6.6.6:6"})
+		s.Blacklist = blacklist(t, []blacklistRow{{Host: "5.5.5.5", Schemes: []string{"tcp"}}})
+	})
+	must(t, h.Load(t.Context()))
+	if got, want := contents(h, hosts.Gold), fmt.Sprint(map[string]string{target.String(): fmt.Sprint(now - 5*24*3600)}); fmt.Sprint(got) != want {
+		t.Errorf("gold is %v, want %v", got, want)
+	}
+	for _, c := range []hosts.Colour{hosts.Grey, hosts.White, hosts.Dark} {
+		if h.Len(c) != 0 {
+			t.Errorf("%v is %v", c, contents(h, c))
+		}
+	}
+	if got := colour(h, ad("tcp://4.4.4.4:4")); got != "black" {
+		t.Errorf("the banned one is %s", got)
+	}
+}
+
+func TestD6WhatCannotBeReadIsBackedUp(t *testing.T) {
+	path := hostlist(t)
+	later := "purple\ttcp://8.8.8.8:26/\t5\t{}\ngold\ttcp://8.8.4.4:26/\t5\tmore\n"
+	for _, content := range []string{"old\n", later} { // one backup is replaced by the next
+		writeFile(t, path, content)
+		core, logs := observer.New(zap.WarnLevel)
+		h := hosts.New(hosts.Settings{Dialable: []string{"tcp"}, File: path}, zap.New(core), hosts.WithClock((&clock{now}).Now))
+		must(t, h.Load(t.Context()))
+		if n := logs.FilterMessage("Lines of the host list skipped").FilterField(zap.Int("lines", 1)).Len(); n != 1 || logs.Len() != 1 {
+			t.Errorf("%d warnings: %v", logs.Len(), logs.All())
+		}
+		must(t, h.Save(t.Context()))
+		must(t, h.Close())
+		if got := readFile(t, path+".bak"); got != content {
+			t.Errorf("the backup is %q, want %q", got, content)
+		}
+	}
+	if got := readFile(t, path); got != "gold\ttcp://8.8.4.4:26/\t5\n" {
+		t.Errorf("saved %q", got)
+	}
+}
+
+func TestD7TheSecondNodeIsRefused(t *testing.T) {
+	path := hostlist(t)
+	kill, next := start(t, path, "hold")
+	defer kill()
+	if got := next(); got != "loaded" {
+		t.Fatalf("the other node says %q", got)
+	}
+	h := book(t, withFile(path))
+	must(t, h.Move(target, hosts.Gold))
+	for what, do := range map[string]func(context.Context) error{"Load": h.Load, "Save": h.Save} {
+		began := time.Now()
+		err := do(t.Context())
+		locked := (*hosts.LockedError)(nil)
+		if !errors.As(err, &locked) || locked.File != path || locked.Process == 0 || locked.Process == os.Getpid() {
+			t.Errorf("%s: got %v, want a LockedError that names the process", what, err)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("%s took %v", what, took)
+		}
+	}
+	if got := readFile(t, path); got != "" {
+		t.Errorf("the file of the other node is now %q", got)
+	}
+	kill()
+	must(t, h.Load(t.Context()))
+	must(t, h.Save(t.Context()))
+}
+
+func TestCloseGivesTheFileBack(t *testing.T) {
+	path := hostlist(t)
+	first, second := book(t, withFile(path)), book(t, withFile(path))
+	locked := (*hosts.LockedError)(nil)
+	for range 3 {
+		must(t, first.Load(t.Context()))
+		must(t, first.Load(t.Context())) // again is no second lock
+		if err := second.Load(t.Context()); !errors.As(err, &locked) {
+			t.Fatalf("got %v", err)
+		}
+		must(t, errors.Join(first.Close(), first.Close()))
+		must(t, second.Load(t.Context()))
+		must(t, second.Close())
+	}
+}
+
+func TestStartingAgainDoublesNothing(t *testing.T) {
+	path := hostlist(t)
+	h := book(t, withFile(path))
+	for _, a := range lies(0, 100) {
+		must(t, h.Move(a, hosts.Gold))
+	}
+	tell(h, stranger(1), lies(100, 50)...)
+	var first string
+	for i := range 5 {
+		must(t, h.Save(t.Context()))
+		must(t, h.Load(t.Context()))
+		if i == 0 {
+			first = readFile(t, path)
+		}
+	}
+	if got := readFile(t, path); got != first || strings.Count(got, "\n") != 150 {
+		t.Errorf("%d lines after some starts", strings.Count(got, "\n"))
+	}
+}
+
+func TestLoadAndSaveEndWithTheirContext(t *testing.T) {
+	path := hostlist(t)
+	h := book(t, withFile(path))
+	must(t, h.Move(target, hosts.Gold))
+	must(t, h.Save(t.Context()))
+	must(t, h.Move(ad("tcp://9.9.9.9:1"), hosts.Gold))
+	old := readFile(t, path)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, do := range []func(context.Context) error{h.Load, h.Save} {
+		if err := do(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if got := readFile(t, path); got != old {
+		t.Errorf("the file is now %q", got)
+	}
+}
+
+func TestANodeThatRestartsKeepsTheNewestWhiteOnes(t *testing.T) {
+	path := hostlist(t)
+	var b strings.Builder
+	for i, a := range lies(0, 3000) {
+		fmt.Fprintf(&b, "white\t%s\t%d\n", a, now-3000+i)
+	}
+	writeFile(t, path, b.String())
+	h := book(t, withFile(path))
+	must(t, h.Load(t.Context()))
+	if n := kept(h, lies(1000, 2000)); n != 2000 {
+		t.Errorf("%d of the newest 2,000 are kept", n)
+	}
+}
+
+// Nobody knows who told what the file says, so one network gets no more of the
+// list than one teller.
+func TestAFileFillsTheGreyListNoMoreThanItsTellers(t *testing.T) {
+	path := hostlist(t)
+	var b strings.Builder
+	for i := range 250 {
+		fmt.Fprintf(&b, "grey\ttcp://77.7.%d.1:1\t%d\ngrey\ttcp://80.%d.1.1:1\t%d\n", i%250, now, i%250, now)
+	}
+	writeFile(t, path, b.String())
+	h := book(t, withFile(path))
+	must(t, h.Load(t.Context()))
+	n := 0
+	for _, e := range h.List(hosts.Grey) {
+		if strings.HasPrefix(e.Addr.Host(), "77.7.") {
+			n++
+		}
+	}
+	if n < 1 || n > 62 {
+		t.Errorf("%d addresses of one /16, want 1 to 62", n)
+	}
+}
+
+func TestALineThatIsTooLongIsBackedUp(t *testing.T) {
+	path := hostlist(t)
+	content := strings.Repeat("x", 10_000) + "\ngold\ttcp://8.8.8.8:26/\t5\n"
+	writeFile(t, path, content)
+	h := book(t, withFile(path))
+	must(t, h.Load(t.Context()))
+	if got := readFile(t, path+".bak"); got != content {
+		t.Errorf("the backup has %d bytes", len(got))
+	}
+}
+
+func TestAListThatCannotBeLockedIsReadAllTheSame(t *testing.T) {
+	path := hostlist(t)
+	writeFile(t, path, "gold\ttcp://8.8.8.8:26/\t5\n")
+	must(t, os.Mkdir(path+".lock", 0o700))
+	h := book(t, withFile(path))
+	if err := h.Load(t.Context()); err == nil || colour(h, target) != "gold" {
+		t.Errorf("got %v, and the address is %s", err, colour(h, target))
+	}
+}

@@ -1,0 +1,199 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"dchat/p2p/channel"
+	"dchat/p2p/session"
+)
+
+// State is where a node is between being made and being stopped.
+type State int
+
+// The states, in their order; from Stopped a node can go to Starting again.
+const (
+	Created State = iota
+	Starting
+	Running
+	Stopping
+	Stopped
+)
+
+var stateNames = [...]string{"created", "starting", "running", "stopping", "stopped"}
+
+// String returns the state's name.
+func (s State) String() string { return stateNames[s] }
+
+// Errors of Start and Stop.
+var (
+	// ErrStarted says that the node cannot be started in the state it is in.
+	ErrStarted = errors.New("the p2p node is started already")
+	// ErrStartCancelled says that Stop came while the node was starting.
+	ErrStartCancelled = errors.New("the p2p node was stopped while it started")
+	// ErrStopIncomplete says that something of the node did not end in time.
+	ErrStopIncomplete = errors.New("the p2p node did not stop in time")
+)
+
+// run is the time from one Start to the Stop that belongs to it.
+type run struct {
+	ctx      context.Context // the work's; not the one given to Start, which bounds starting only
+	cancel   context.CancelFunc
+	inbound  *session.Inbound
+	sessions sync.WaitGroup
+	done     chan struct{} // closed when everything has ended
+}
+
+// State returns the state the node is in now.
+func (p *P2p) State() State { return State(p.state.Load()) }
+
+func (p *P2p) setState(s State) { p.state.Store(int32(s)) }
+
+// Start listens on the inbound addresses and begins to connect to peers; it
+// returns as soon as that is under way, in milliseconds, and waits for no
+// connection. ctx bounds starting only. On an error, a *transport.Error for
+// an address that cannot be listened on, a *hosts.LockedError when another
+// process uses the host list, nothing is left running. A node that
+// was stopped can be started again; one that runs returns ErrStarted.
+func (p *P2p) Start(ctx context.Context) error {
+	r := &run{done: make(chan struct{})}
+	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	p.mu.Lock()
+	if state := p.State(); state != Created && state != Stopped {
+		defer p.mu.Unlock()
+		r.cancel()
+		return fmt.Errorf("%w: it is %v", ErrStarted, state)
+	}
+	p.run = r
+	p.setState(Starting)
+	p.mu.Unlock()
+
+	p.log.Info("Starting P2P network")
+	err := p.begin(ctx, r)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r.ctx.Err() != nil {
+		if err == nil {
+			err = errors.Join(r.inbound.Close(), p.hosts.Close())
+		}
+		err = errors.Join(ErrStartCancelled, err)
+	}
+	if err != nil {
+		r.cancel()
+		p.setState(Stopped)
+		close(r.done)
+		return err
+	}
+	p.setState(Running)
+	p.work(r)
+	return nil
+}
+
+// startTime bounds Start, also where ctx does not: an inbound address can be a
+// name, whose lookup takes as long as it likes.
+const startTime = 5 * time.Second
+
+// begin is the part of starting that can fail.
+func (p *P2p) begin(ctx context.Context, r *run) error {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	stop := context.AfterFunc(r.ctx, cancel) // Stop during Start
+	defer stop()
+	err := p.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	r.inbound, err = session.Listen(ctx, p.env(), p.settings.Inbound, p.settings.InboundConnections)
+	if err != nil {
+		err = errors.Join(err, p.hosts.Close())
+	}
+	return err
+}
+
+// work runs the sessions, and sees the run to its end.
+func (p *P2p) work(r *run) {
+	if len(p.settings.Inbound) == 0 {
+		p.log.Info("Not configured for accepting incoming connections.")
+	}
+	manual := session.NewManual(p.env(), p.settings.Peers)
+	r.sessions.Go(func() { r.inbound.Run(r.ctx) })
+	r.sessions.Go(func() { manual.Run(r.ctx) })
+	r.sessions.Go(func() { p.keepStore(r.ctx) })
+	go func() {
+		<-r.ctx.Done()
+		p.saveStore() // before the connections end, so that what is connected is kept as such
+		for _, ch := range p.everyChannel() {
+			ch.Close(channel.ErrStopped)
+		}
+		r.sessions.Wait()
+		p.closeStore()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.setState(Stopped)
+		close(r.done)
+	}()
+}
+
+// Stop ends everything the node does and waits for it: no new connections, then
+// what is queued is sent and every connection closed between two frames. It
+// takes up to two seconds for peers that do not read. When ctx ends first the
+// rest is cut off; what does not end even then is an ErrStopIncomplete. Stopping
+// a node that does not run does nothing; stopping it twice waits for the first;
+// stopping it while it starts makes Start fail. A message handler must not wait
+// for Stop, since Stop waits for the handler.
+func (p *P2p) Stop(ctx context.Context) error {
+	p.mu.Lock()
+	r := p.run
+	if r == nil || p.State() == Stopped {
+		p.mu.Unlock()
+		return nil
+	}
+	first := p.State() == Running
+	if first {
+		p.setState(Stopping)
+	}
+	p.mu.Unlock()
+	if first {
+		p.log.Info("Stopping P2P network")
+	}
+	r.cancel()
+	select {
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		return p.abort(ctx, r)
+	}
+}
+
+// abortTime is how long what was cut off may take to end.
+const abortTime = 200 * time.Millisecond
+
+func (p *P2p) abort(ctx context.Context, r *run) error {
+	left := p.everyChannel()
+	p.log.Warn("Cutting off connections that did not end in time", zap.Int("connections", len(left)))
+	for _, ch := range left {
+		ch.Abort(channel.ErrStopped)
+	}
+	timer := time.NewTimer(abortTime)
+	defer timer.Stop()
+	select {
+	case <-r.done:
+		return nil
+	case <-timer.C:
+		return fmt.Errorf("%w: %d connections left: %w", ErrStopIncomplete, len(left), context.Cause(ctx))
+	}
+}
+
+// everyChannel returns all channels, those in the handshake too.
+func (p *P2p) everyChannel() []*channel.Channel {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Collect(maps.Keys(p.channels))
+}

@@ -1,0 +1,182 @@
+package p2p
+
+import (
+	"time"
+
+	"dchat/p2p/addr"
+	"dchat/p2p/hosts"
+	"dchat/p2p/session"
+	"dchat/p2p/wire"
+)
+
+// Settings is everything a node can be told. Start from DefaultSettings and
+// change what should differ; the zero value is not valid. New copies it.
+type Settings struct {
+	// AppName and AppVersion say who may talk to whom: a peer must have the same
+	// name and the same major and minor version. Defaults: "dchatd", 0.4.1.
+	AppName    string
+	AppVersion wire.Semver
+
+	// NodeID is told to every peer. Empty, the default, tells nothing, which is
+	// better for privacy. At most 256 bytes.
+	NodeID string
+
+	// MagicBytes begin every frame: nodes with other ones are on another network.
+	// Default d9 ef b6 7d.
+	MagicBytes [4]byte
+
+	// Inbound are the addresses to listen on; none means no incoming connections.
+	// Port 0 takes any free port.
+	Inbound []addr.Addr
+
+	// ExternalAddrs are the addresses by which others reach this node, at most 10.
+	ExternalAddrs []addr.Addr
+
+	// Peers are connected to for as long as the node runs.
+	Peers []addr.Addr
+
+	// Seeds are asked for addresses when the node knows none.
+	Seeds []addr.Addr
+
+	// ActiveProfiles are the schemes this node dials. MixedProfiles are schemes
+	// that it reaches through an active one, such as tcp through socks5.
+	ActiveProfiles []string
+	MixedProfiles  []string
+
+	// Profiles holds the time limits of each scheme. A scheme that is not in it
+	// runs on those of tcp.
+	Profiles map[string]Profile
+
+	// OutboundConnections is the number of connections to keep to addresses that
+	// were discovered: 0 to 1024, default 8.
+	OutboundConnections int
+
+	// InboundConnections is how many connections each inbound address takes at
+	// most, those in the handshake included: 0 to 65536, default 8.
+	InboundConnections int
+
+	// Localnet makes private and loopback addresses acceptable. Default false.
+	Localnet bool
+
+	// Datastore is the node's directory and Hostlist its file of known addresses;
+	// empty keeps nothing on disk.
+	Datastore string
+	Hostlist  string
+
+	// GetAddrsMax is how many addresses are asked of a peer: 0 to 1000; nil, the
+	// default, stands for OutboundConnections.
+	GetAddrsMax *uint32
+
+	// DiscoveryCooloff and DiscoveryAttempt pace the search for peers while an
+	// outbound slot is empty. Defaults 30 s and 5 s.
+	DiscoveryCooloff time.Duration
+	DiscoveryAttempt time.Duration
+
+	// RefineryInterval is the time between two checks of addresses that were only
+	// heard of. Default 15 s.
+	RefineryInterval time.Duration
+
+	// KnownPeerPercent is the share of outbound slots given to addresses that
+	// have answered before: 0 to 100, of which at most 80 is used. Default 70.
+	KnownPeerPercent int
+
+	// DisableGreys never connects to addresses that were only heard of.
+	DisableGreys bool
+
+	// TimeWithNoConnections is how long the node may be without any connection
+	// before it doubts its own network rather than its peers. Default 30 s.
+	TimeWithNoConnections time.Duration
+
+	// BanPolicy says what becomes of a peer that breaks the protocol.
+	// Default BanStrict.
+	BanPolicy BanPolicy
+
+	// Blacklist names hosts this node has nothing to do with.
+	Blacklist []BlacklistEntry
+
+	// TorSocks5Proxy, NymSocks5Proxy and I2PSocks5Proxy are the proxies through
+	// which those networks are reached; the zero address is none. Only I2P has a
+	// default: socks5://127.0.0.1:4447/.
+	TorSocks5Proxy addr.Addr
+	NymSocks5Proxy addr.Addr
+	I2PSocks5Proxy addr.Addr
+
+	// MaxMessage is the largest payload, in bytes, taken for a command that has
+	// no limit of its own: 1 KiB to 64 MiB, default 4 MiB.
+	MaxMessage int
+
+	// SendQueue is how many bytes may wait to be sent to one peer: 64 KiB to
+	// 64 MiB, default 1 MiB. A peer whose queue is full is sent nothing more
+	// until it has read something.
+	SendQueue int
+
+	// WriteTimeout is how long a peer may take to accept 32 KiB before it is cut:
+	// 1 s to 1 min, default 10 s.
+	WriteTimeout time.Duration
+
+	// HideFeatures keeps the names of the extensions this node speaks out of its
+	// handshake, so that it cannot be told from a stock node; the extensions are
+	// then not spoken. Default false.
+	HideFeatures bool
+}
+
+// Profile holds the time limits of one scheme.
+type Profile = session.Profile
+
+// BanPolicy says what becomes of a peer that breaks the protocol.
+type BanPolicy string
+
+// The ban policies. Both close the connection; strict also refuses the peer
+// afterwards.
+const (
+	BanStrict  BanPolicy = "strict"
+	BanRelaxed BanPolicy = "relaxed"
+)
+
+// BlacklistEntry names what is refused at one host.
+type BlacklistEntry = hosts.BlacklistEntry
+
+// DefaultSettings returns a node that listens nowhere and knows nobody, and is
+// valid as it is.
+func DefaultSettings() Settings {
+	return Settings{
+		AppName:               "dchatd",
+		AppVersion:            wire.Semver{Minor: 4, Patch: 1},
+		MagicBytes:            wire.DefaultMagic,
+		ActiveProfiles:        []string{"tcp", "tcp+tls"},
+		Profiles:              map[string]Profile{"tcp": DefaultProfile("tcp"), "tcp+tls": DefaultProfile("tcp+tls")},
+		OutboundConnections:   8,
+		InboundConnections:    8,
+		DiscoveryCooloff:      30 * time.Second,
+		DiscoveryAttempt:      5 * time.Second,
+		RefineryInterval:      15 * time.Second,
+		KnownPeerPercent:      70,
+		TimeWithNoConnections: 30 * time.Second,
+		BanPolicy:             BanStrict,
+		I2PSocks5Proxy:        addr.MustParse("socks5://127.0.0.1:4447/"),
+		MaxMessage:            4 << 20,
+		SendQueue:             1 << 20,
+		WriteTimeout:          10 * time.Second,
+	}
+}
+
+// DefaultProfile returns the time limits of a scheme that is configured without
+// any: connect 15 s, handshake 10 s and heartbeat 30 s for tcp, tcp+tls and
+// quic; 65 s, 55 s and 90 s for all others, which are slower networks.
+func DefaultProfile(scheme string) Profile {
+	switch scheme {
+	case "tcp", "tcp+tls", "quic":
+		return session.DefaultProfile()
+	default:
+		return Profile{ConnectTimeout: 65 * time.Second, HandshakeTimeout: 55 * time.Second, HeartbeatInterval: 90 * time.Second}
+	}
+}
+
+// Profile returns the time limits of a scheme: those of Profiles, or those of
+// tcp where there are none.
+func (s *Settings) Profile(scheme string) Profile {
+	if p, ok := s.Profiles[scheme]; ok {
+		return p
+	}
+	return session.DefaultProfile()
+}
