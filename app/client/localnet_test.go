@@ -1,0 +1,59 @@
+package client
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestLocalnetDemonstratesAndExits(t *testing.T) {
+	for _, args := range [][]string{{}, {"--nodes", "5"}, {"--nodes", "2", "--tls"}} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			r := runWith(t, nil, "is not read\n", append([]string{"localnet", "--exit-after", "1s"}, args...)...)
+			r.want(t, exitDone, "<you> Hello! Is anybody there?\n", "-- sent to ")
+			nodes := strings.Count(r.stdout, "\n  node ")
+			answers := regexp.MustCompile(`(?m)^[0-9:]+ <tcp[^>]*> node (\d+) got “Hello! Is anybody there\?” after `).FindAllStringSubmatch(r.stdout, -1)
+			var who []string
+			for _, a := range answers {
+				who = append(who, a[1])
+			}
+			slices.Sort(who)
+			if want := []string{"2", "3", "4", "5"}[:nodes-1]; !slices.Equal(who, want) {
+				t.Errorf("%q answered, want %q:\n%s", who, want, r.stdout)
+			}
+			if strings.Contains(r.stdout, "is not read") {
+				t.Error("it reads its input")
+			}
+			join := regexp.MustCompile(`\n  go run \./cmd/dchatd --localnet --accept (tcp\S*)://127\.0\.0\.1:0 --rpc-listen \S+ --peers (\S+)\n`).FindStringSubmatch(r.stdout)
+			if join == nil || !strings.Contains(r.stdout, "  node 1   "+strings.Split(join[2], ",")[0]+" ") {
+				t.Errorf("no word on how to join:\n%s", r.stdout)
+			}
+		})
+	}
+}
+
+func TestLocalnetFailsWhenNotAllAnswerInTime(t *testing.T) {
+	runWith(t, nil, "", "localnet", "--exit-after", "1ns").want(t, exitFailed, "", "did not answer in time")
+}
+
+func TestLocalnetWithoutATerminalSendsTheLinesOfItsInput(t *testing.T) {
+	p := start(t, "localnet")
+	p.stdout.waitFor(t, "node 3 got “Hello! Is anybody there?”")
+	p.typeLine("and now?")
+	p.stdout.waitFor(t, "node 2 got “and now?”")
+	p.stdout.waitFor(t, "node 3 got “and now?”")
+	p.typeLine("bye")
+	_ = p.stdin.Close()
+	p.wantExit(exitDone)
+	p.stdout.waitFor(t, "node 2 got “bye”")
+	p.stdout.waitFor(t, "node 3 got “bye”")
+}
+
+func TestLocalnetStopsWhenItIsInterrupted(t *testing.T) {
+	p := start(t, "localnet")
+	p.stdout.waitFor(t, "node 2 got")
+	p.stdout.waitFor(t, "node 3 got")
+	p.interrupt()
+	p.wantExit(exitDone)
+}

@@ -1,0 +1,100 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dchat/chat/jsonrpc"
+	"dchat/chat/rpc"
+)
+
+func (c *cli) peersCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "peers",
+		Short: "Show who is connected",
+		Long: `Peers shows the daemon's connections: the address, which part of the daemon made
+the connection, who made it (in: they, out: we), since when, what went through it,
+and what the peer says it is.`,
+		Example: "  dchat peers\n  dchat peers --json | jq -r .addr",
+		Args:    cobra.NoArgs,
+		RunE: c.withDaemon(func(ctx context.Context, d *daemon, _ []string) error {
+			peers, err := d.peers(ctx)
+			if err != nil {
+				return err
+			}
+			slices.SortFunc(peers, func(a, b rpc.Peer) int {
+				return cmp.Or(cmp.Compare(a.Connected, b.Connected), cmp.Compare(a.Addr, b.Addr))
+			})
+			if !asJSON {
+				return c.printPeers(peers)
+			}
+			for _, p := range peers {
+				if err := c.printJSON(p); err != nil {
+					return err
+				}
+			}
+			return nil
+		}),
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "an object in a line for every peer")
+	return cmd
+}
+
+func (c *cli) printPeers(peers []rpc.Peer) error {
+	if len(peers) == 0 {
+		return c.printf("nobody is connected\n")
+	}
+	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+	var text strings.Builder
+	text.WriteString("ADDRESS\tSESSION\tDIR\tAGE\tMESSAGES IN\tOUT\tBYTES IN\tOUT\tVERSION\n")
+	for _, p := range peers {
+		direction := "out"
+		if p.Session == "inbound" {
+			direction = "in"
+		}
+		fmt.Fprintf(&text, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\n", escape(strings.TrimSuffix(p.Addr, "/")), escape(p.Session), direction,
+			age(p.Connected, time.Now()), p.MessagesIn, p.MessagesOut, p.BytesIn, p.BytesOut, escape(p.Version))
+	}
+	if _, err := table.Write([]byte(text.String())); err != nil {
+		return err
+	}
+	return table.Flush()
+}
+
+// age is how long ago a time in the form of RFC 3339 was, in whole seconds.
+func age(since string, now time.Time) string {
+	t, err := time.Parse(time.RFC3339, since)
+	if err != nil {
+		return "?"
+	}
+	return max(0, now.Sub(t)).Truncate(time.Second).String()
+}
+
+func (c *cli) pingCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "ping",
+		Short:   "See whether the daemon answers",
+		Example: "  dchat ping && echo it runs\n  dchat ping --endpoint unix:///run/dchatd.sock",
+		Args:    cobra.NoArgs,
+		RunE: c.withDaemon(func(ctx context.Context, d *daemon, _ []string) error {
+			began := time.Now()
+			var answer string
+			if err := d.call(ctx, "ping", nil, &answer); err != nil {
+				if errors.Is(err, context.DeadlineExceeded) {
+					return explain(jsonrpc.ErrUnreachable, "%v", err)
+				}
+				return err
+			}
+			return c.printf("%s from %s in %v\n", escape(answer), peerName(d.endpoint), time.Since(began).Round(10*time.Microsecond))
+		}),
+	}
+}
