@@ -134,42 +134,49 @@ func (c *Channel) apart(f func() error) error {
 func (c *Channel) read() error {
 	frames := wire.NewFrameReader(c.conn, c.cfg.Magic)
 	defer frames.Release()
-	var last *subscription
+	var sub *subscription // of the message before, mostly that of the next one too
 	for {
 		header, err := frames.Next()
 		if err != nil {
 			return c.disconnection(err)
 		}
-		if last, err = c.handle(frames, header, last); err != nil {
+		if sub, err = c.find(sub, header); err != nil {
+			return err
+		}
+		size := header.Size()
+		payload, err := frames.Payload(sub.limit)
+		if err != nil {
+			return c.disconnection(err)
+		}
+		if err := c.handle(sub, size, payload); err != nil {
 			return err
 		}
 	}
 }
 
-// handle handles one frame. last is the subscription of the one before, mostly
-// that of this one too. It is not inlined so that the stack of a reader that
-// waits stays small.
+// find returns the subscription of a message. It and handle are not inlined, so
+// that the stack of a reader that waits stays small.
 //
 //go:noinline
-func (c *Channel) handle(frames *wire.FrameReader, header wire.Header, last *subscription) (*subscription, error) {
-	sub := last
-	if sub == nil || sub.Spec.Command != string(header.Command) {
-		if sub = c.subscription(string(header.Command)); sub == nil {
-			return nil, &wire.Error{Kind: wire.UnknownCommand, Command: string(header.Command)}
-		}
+func (c *Channel) find(last *subscription, header wire.Header) (*subscription, error) {
+	if last != nil && last.Spec.Command == string(header.Command) {
+		return last, nil
 	}
-	size := header.Size()
-	payload, err := frames.Payload(sub.limit)
-	if err != nil {
-		return nil, c.disconnection(err)
+	if s := c.subscription(string(header.Command)); s != nil {
+		return s, nil
 	}
+	return nil, &wire.Error{Kind: wire.UnknownCommand, Command: string(header.Command)}
+}
+
+//go:noinline
+func (c *Channel) handle(s *subscription, header int, payload []byte) error {
 	if c.ctx.Err() != nil {
-		return nil, c.Err()
+		return c.Err()
 	}
 	c.count.messagesIn.Add(1)
-	c.count.bytesIn.Add(uint64(size + len(payload)))
-	c.emit(dnet.Recv, sub.Spec.Command)
-	return sub, c.deliver(sub, payload)
+	c.count.bytesIn.Add(uint64(header + len(payload)))
+	c.emit(dnet.Recv, s.Spec.Command)
+	return c.deliver(s, payload)
 }
 
 // disconnection says what a failed read means.
