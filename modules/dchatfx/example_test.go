@@ -22,17 +22,20 @@ func Example() {
 		fx.Supply(settings, chat.DefaultSettings()),
 		p2pfx.Module,
 		dchatfx.Module,
-		fx.Populate(&dchat), // or have a constructor take it
+		fx.Populate(&dchat), // or let a constructor of yours take a *chat.Dchat
 		fx.NopLogger,
 	)
 	ctx := context.Background()
-	if err := app.Start(ctx); err != nil {
-		panic(err)
-	}
+	check(app.Start(ctx))
 	_, err := dchat.Send(ctx, "is anybody there?")
 	fmt.Printf("%v, %v\n", dchat.P2p().State(), err)
-	if err := app.Stop(ctx); err != nil {
+	check(app.Stop(ctx))
+	// Output: running, no peers connected
+}
+
+// check ends the program when there is an error.
+func check(err error) {
+	if err != nil {
 		panic(err)
 	}
-	// Output: running, no peers connected
 }

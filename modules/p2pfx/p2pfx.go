@@ -14,9 +14,7 @@
 package p2pfx
 
 import (
-	"context"
 	"fmt"
-	"time"
 
 	"go.uber.org/fx"
 	"go.uber.org/zap"
@@ -59,22 +57,8 @@ func New(p Params) (*p2p.P2p, error) {
 			return nil, err
 		}
 	}
-	p.Lifecycle.Append(fx.Hook{OnStart: start(node), OnStop: node.Stop})
+	p.Lifecycle.Append(fx.Hook{OnStart: node.Start, OnStop: node.Stop})
 	return node, nil
-}
-
-// start gives the node half of the time that is left. When all of it passes fx
-// gives up: its error is then not the node's, which names the address whose name
-// cannot be looked up, and it stops nothing of what has started.
-func start(node *p2p.P2p) func(context.Context) error {
-	return func(ctx context.Context) error {
-		if deadline, ok := ctx.Deadline(); ok {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
-			defer cancel()
-		}
-		return node.Start(ctx)
-	}
 }
 
 // Named puts one of several nodes into an application, each on a network of its

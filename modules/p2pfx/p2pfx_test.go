@@ -166,14 +166,6 @@ func TestAStartThatHangsIsToldAndUndoneInTime(t *testing.T) {
 	})
 }
 
-func TestStartWithoutADeadline(t *testing.T) {
-	app := fxtest.New(t, p2pfx.Module, fx.Supply(at(alice), memory()), fx.Invoke(func(*p2p.P2p) {}))
-	if err := app.Start(context.Background()); err != nil {
-		t.Error(err)
-	}
-	app.RequireStop()
-}
-
 func TestProtocolsComeFromOtherModulesAndFromRegister(t *testing.T) {
 	for name, add := range map[string]func(protocol.Registration) fx.Option{
 		"group": func(reg protocol.Registration) fx.Option {

@@ -89,6 +89,9 @@ func legacy(key, name string) (advice string, ok bool) {
 	return "", false
 }
 
+// clientEnv is for the dchat command: where its daemon is.
+const clientEnv = "DCHAT_ENDPOINT"
+
 // loadEnv adds the layer of the environment.
 func (l *loader) loadEnv() {
 	byName := make(map[string]string, len(l.known))
@@ -102,7 +105,7 @@ func (l *loader) loadEnv() {
 			origin := Origin{Kind: FromEnv, Name: name}
 			key, ok := byName[name]
 			switch {
-			case text == "":
+			case text == "" || name == clientEnv:
 				return "", nil
 			case ok:
 				l.Origins[key] = origin
