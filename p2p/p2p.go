@@ -125,18 +125,7 @@ func (p *P2p) Broadcast(m wire.Message) (int, error) {
 	if p.State() != Running {
 		return 0, ErrNotRunning
 	}
-	f, err := p.encoder.Encode(m)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Release()
-	queued := 0
-	for _, ch := range *p.peers.Load() {
-		if ch.Queue(f) == nil { // the channel counts those it refuses
-			queued++
-		}
-	}
-	return queued, nil
+	return p.encoder.Broadcast(m, *p.peers.Load())
 }
 
 // Room waits until a frame of n bytes fits into the send queue of every peer

@@ -59,11 +59,16 @@ func (p *P2p) heartbeat(ch *channel.Channel) (interval, patience time.Duration) 
 	return profile.HeartbeatInterval, profile.ConnectTimeout
 }
 
-// dialable returns the schemes of the addresses that this node can dial.
+// dialable returns the schemes of the addresses that this node can dial, each once.
 func (p *P2p) dialable() []string {
 	s := &p.settings
-	schemes := hosts.Dialable(s.ActiveProfiles, s.MixedProfiles, !s.TorSocks5Proxy.IsZero(), !s.NymSocks5Proxy.IsZero())
-	return slices.DeleteFunc(schemes, func(scheme string) bool { return p.transports[scheme] == nil })
+	var schemes []string
+	for _, scheme := range hosts.Dialable(s.ActiveProfiles, s.MixedProfiles, !s.TorSocks5Proxy.IsZero(), !s.NymSocks5Proxy.IsZero()) {
+		if p.transports[scheme] != nil && !slices.Contains(schemes, scheme) {
+			schemes = append(schemes, scheme)
+		}
+	}
+	return schemes
 }
 
 func (p *P2p) hostSettings() hosts.Settings {

@@ -232,9 +232,9 @@ func (c *Channel) Send(ctx context.Context, m wire.Message) error {
 	return c.push(f)
 }
 
-// Queue queues a frame that may be shared with other channels. It never blocks:
+// queueFrame queues a frame that is shared with other channels. It never blocks:
 // where metering asks for a pause the frame is queued after it.
-func (c *Channel) Queue(f Frame) error {
+func (c *Channel) queueFrame(f frame) error {
 	delay, err := c.meterSent(f)
 	if err != nil {
 		return err
@@ -242,22 +242,19 @@ func (c *Channel) Queue(f Frame) error {
 	if delay == 0 {
 		return c.push(f)
 	}
-	f.block.refs.Add(1)
 	ran := c.Go(func(ctx context.Context) {
-		defer f.Release()
-		if c.sleep(ctx, delay) {
-			_ = c.push(f) // it is counted as refused, and there is nobody to tell
+		if !c.sleep(ctx, delay) || c.push(f) != nil {
+			f.block.release(1) // push counts it as refused, and there is nobody to tell
 		}
 	})
 	if !ran {
-		f.Release()
 		return ErrClosed
 	}
 	return nil
 }
 
 // meterSent counts a message to be sent and says how long it has to wait.
-func (c *Channel) meterSent(f Frame) (time.Duration, error) {
+func (c *Channel) meterSent(f frame) (time.Duration, error) {
 	s := c.subscription(f.command)
 	if s == nil {
 		return 0, ErrNotSpoken
@@ -271,8 +268,8 @@ func (c *Channel) meterSent(f Frame) (time.Duration, error) {
 	return sendDelay(total, s.Spec.Metering), nil
 }
 
-func (c *Channel) push(f Frame) error {
-	if err := c.queue.add(f, urgent(f.command)); err != nil {
+func (c *Channel) push(f frame) error {
+	if err := c.queue.add(f.span, urgent(f.command)); err != nil {
 		c.count.refused.Add(1)
 		return err
 	}

@@ -8,11 +8,15 @@ import (
 )
 
 const (
-	// drainTime bounds how long an ending channel goes on sending what is queued,
-	// frameTime how long it may then take to end the frame that it is in: stock
-	// nodes ban a peer whose stream ends inside one.
-	drainTime = 900 * time.Millisecond
-	frameTime = 500 * time.Millisecond
+	// An ending channel goes on sending what is queued as long as the peer accepts
+	// a chunk of it within drainPatience. When our node stops, that is all there is
+	// to it; a peer that gave cause for the end has drainMost in all. Then at least
+	// the frame that is being sent may end within frameTime: stock nodes ban a peer
+	// whose stream ends inside one.
+	drainPatience = 900 * time.Millisecond
+	drainMost     = 900 * time.Millisecond
+	drainStopping = time.Minute
+	frameTime     = 500 * time.Millisecond
 	// lingerTime and lingerBytes bound how long it then waits for the peer to
 	// close: closing first, with something of the peer's unread, would make the
 	// system throw away what the peer has not received yet.
@@ -34,6 +38,10 @@ func (c *Channel) Close(reason error) {
 	// The reader may sit in a read; a deadline in the past gets it out.
 	_ = c.conn.SetReadDeadline(time.Unix(1, 0)) // fails only on a closed connection, which unblocks the reader as well
 }
+
+// Hurry makes a channel that is ending send no more than the rest of the frame
+// that it is in.
+func (c *Channel) Hurry() { c.queue.dropRest() }
 
 // Abort ends the channel at once, even in the middle of a frame.
 func (c *Channel) Abort(reason error) {
@@ -59,11 +67,15 @@ func (c *Channel) finish() {
 // the frame that is being sent, and reports whether the stream is between two
 // frames now.
 func (c *Channel) drain() bool {
-	if c.queue.drain(drainTime) {
+	most := drainMost
+	if errors.Is(c.Err(), ErrStopped) {
+		most = drainStopping
+	}
+	if c.queue.drain(drainPatience, most) {
 		return true
 	}
 	c.queue.dropRest()
-	return c.queue.drain(frameTime)
+	return c.queue.drain(frameTime, frameTime)
 }
 
 // worthDraining is false when nobody reads at the other end.

@@ -7,9 +7,9 @@ import (
 	"dchat/p2p/wire"
 )
 
-// Frame is one encoded message. The channels on which it waits to be sent share
-// its bytes. A Frame of an Encoder must be released once by whoever encoded it.
-type Frame struct {
+// frame is one encoded message. The channels on which it waits to be sent share
+// its bytes.
+type frame struct {
 	command string
 	span
 }
@@ -20,24 +20,14 @@ type span struct {
 	start, end int32
 }
 
-// Len returns the size of the frame in bytes.
-func (s span) Len() int { return int(s.end - s.start) }
+func (s span) size() int { return int(s.end - s.start) }
 
 func (s span) bytes() []byte { return s.block.buf[s.start:s.end] }
 
-// Release gives up the reference that Encode returned.
-func (s span) Release() { s.block.release(1) }
-
 // newFrame encodes a message into a block of its own.
-func newFrame(magic [4]byte, m wire.Message) (Frame, error) {
+func newFrame(magic [4]byte, m wire.Message) (frame, error) {
 	b, err := wire.AppendFrame(nil, magic, m)
-	return ownBlock(m, b), err
-}
-
-func ownBlock(m wire.Message, b []byte) Frame {
-	own := &block{buf: b}
-	own.refs.Store(1)
-	return Frame{command: m.Spec().Command, span: span{block: own, end: int32(len(b))}}
+	return frame{command: m.Spec().Command, span: span{block: &block{buf: b}, end: int32(len(b))}}, err
 }
 
 // blockSize is the room in one block of an Encoder. A frame of more than a quarter
@@ -45,16 +35,20 @@ func ownBlock(m wire.Message, b []byte) Frame {
 const blockSize = 32 << 10
 
 // block holds the bytes of frames, one after the other, until the last of them
-// has been sent everywhere.
+// has been sent everywhere. One of blockSize is used again then; its users are
+// counted, and its Encoder counts as filling many while it fills it. Any other is
+// left to the garbage collector.
 type block struct {
-	buf  []byte
-	refs atomic.Int64
+	buf   []byte
+	users atomic.Int64
 }
+
+const filling = 1 << 40
 
 var blocks = sync.Pool{New: func() any { return &block{buf: make([]byte, blockSize)} }}
 
 func (b *block) release(n int64) {
-	if b.refs.Add(-n) == 0 && len(b.buf) == blockSize {
+	if b.users.Add(-n) == 0 && len(b.buf) == blockSize {
 		blocks.Put(b)
 	}
 }
@@ -71,31 +65,52 @@ type Encoder struct {
 // NewEncoder makes an encoder of frames that begin with magic.
 func NewEncoder(magic [4]byte) *Encoder { return &Encoder{magic: magic} }
 
-// Encode encodes a message. The error says that the message is over its
-// command's limit, which is our fault.
-func (e *Encoder) Encode(m wire.Message) (Frame, error) {
+// Broadcast encodes a message and queues it on those of the channels that speak
+// its command and have room; it returns how many they are. It waits for none. The
+// error says that the message is over its command's limit, which is our fault.
+func (e *Encoder) Broadcast(m wire.Message, channels []*Channel) (int, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	f, err := e.encode(m)
+	if err != nil {
+		return 0, err
+	}
+	queued := 0
+	for _, ch := range channels {
+		if ch.queueFrame(f) == nil { // the channel counts those it refuses
+			queued++
+		}
+	}
+	// Some may have been sent already: until the block is retired, which takes the
+	// lock, it cannot run out of users.
+	f.block.users.Add(int64(queued))
+	return queued, nil
+}
+
+// encode appends the frame of a message to the block, or to a fresh one, or makes
+// one of its own for it.
+func (e *Encoder) encode(m wire.Message) (frame, error) {
 	for fresh := false; ; fresh = true {
 		if e.block == nil {
 			e.block, e.used = blocks.Get().(*block), 0
-			e.block.refs.Store(1)
+			e.block.users.Store(filling)
+			fresh = true
 		}
 		tail := e.block.buf[e.used:e.used]
 		b, err := wire.AppendFrame(tail, e.magic, m)
 		if err != nil {
-			return Frame{}, err
+			return frame{}, err
 		}
+		f := frame{command: m.Spec().Command, span: span{block: e.block, start: int32(e.used), end: int32(e.used + len(b))}}
 		if len(b) <= cap(tail) {
-			start := e.used
 			e.used += len(b)
-			e.block.refs.Add(1)
-			return Frame{command: m.Spec().Command, span: span{e.block, int32(start), int32(e.used)}}, nil
+			return f, nil
 		}
 		if fresh || len(b) > blockSize/4 {
-			return ownBlock(m, b), nil
+			f.span = span{block: &block{buf: b}, end: int32(len(b))}
+			return f, nil
 		}
-		e.block.release(1)
+		e.block.release(filling)
 		e.block = nil
 	}
 }

@@ -53,8 +53,9 @@ func (q *sendQueue) init(conn transport.Conn, limit int, timeout time.Duration, 
 	q.run = q.write
 }
 
-// add queues a frame, taking a reference. It never blocks.
-func (q *sendQueue) add(f Frame, urgent bool) error {
+// add queues a frame, and is a user of its block until it is sent. It never
+// blocks.
+func (q *sendQueue) add(f span, urgent bool) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
@@ -64,19 +65,18 @@ func (q *sendQueue) add(f Frame, urgent bool) error {
 	if urgent {
 		limit += urgentLimit
 	}
-	if q.bytes > 0 && q.bytes+f.Len() > limit {
+	if q.bytes > 0 && q.bytes+f.size() > limit {
 		return ErrQueueFull
 	}
-	f.block.refs.Add(1)
 	if urgent {
-		q.urgent.push(f.span)
+		q.urgent.push(f)
 	} else {
-		q.normal.push(f.span)
+		q.normal.push(f)
 	}
 	if q.bytes == 0 {
 		q.progress = time.Now()
 	}
-	q.bytes += f.Len()
+	q.bytes += f.size()
 	if !q.writing {
 		q.writing = true
 		q.writer.Add(1)
@@ -117,7 +117,7 @@ func (q *sendQueue) fill(b []byte) []byte {
 	var sent *block // whose frames are done with, done of them
 	var done int64
 	for len(b) < cap(b) {
-		if q.current.Len() == 0 && !q.next() {
+		if q.current.size() == 0 && !q.next() {
 			break
 		}
 		rest := q.current.bytes()[q.offset:]
@@ -160,7 +160,9 @@ func (q *sendQueue) sent(n int) {
 	defer q.mu.Unlock()
 	q.bytes -= n
 	q.progress = time.Now()
-	q.wake()
+	if q.bytes <= q.limit/2 { // sooner, those who wait would be woken for each chunk
+		q.wake()
+	}
 }
 
 // fail drops all that waits: nothing can be sent after a write that broke off.
@@ -168,7 +170,7 @@ func (q *sendQueue) fail(err error) {
 	q.mu.Lock()
 	q.closed, q.writing = true, false
 	for ok := q.current.block != nil || q.next(); ok; ok = q.next() {
-		q.current.Release()
+		q.current.block.release(1)
 	}
 	q.bytes = 0
 	q.wake()
@@ -199,18 +201,29 @@ func (q *sendQueue) dropRest() {
 	defer q.mu.Unlock()
 	for _, frames := range []*ring{&q.urgent, &q.normal} {
 		for f, ok := frames.pop(); ok; f, ok = frames.pop() {
-			q.bytes -= f.Len()
-			f.Release()
+			q.bytes -= f.size()
+			f.block.release(1)
 		}
 	}
 }
 
-// drain waits until everything queued is written, at most so long, and reports
-// whether it is.
-func (q *sendQueue) drain(most time.Duration) bool {
+// drain waits until everything queued is written, as long as the peer accepts a
+// chunk within each patience and at most so long in all, and reports whether it
+// is.
+func (q *sendQueue) drain(patience, most time.Duration) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), most)
 	defer cancel()
-	return q.wait(ctx, func() (bool, time.Duration) { return q.bytes == 0 && !q.writing, time.Hour })
+	begin, empty := time.Now(), false
+	q.wait(ctx, func() (bool, time.Duration) {
+		empty = q.bytes == 0 && !q.writing
+		last := q.progress
+		if last.Before(begin) {
+			last = begin
+		}
+		left := patience - time.Since(last)
+		return empty || left <= 0, left
+	})
+	return empty
 }
 
 // room waits until n bytes fit, the queue is closed, or the peer has accepted

@@ -216,6 +216,60 @@ func TestR4TheEndDoesNotWaitForAPeerThatDoesNotRead(t *testing.T) {
 	})
 }
 
+func TestASlowPeerGetsAllThatIsQueuedWhenTheNodeStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t, nil, func(c *Channel) { talking(t, c) })
+		open(t, f)
+		notes := fill(t, f)
+		f.Close(ErrStopped)
+		got := 0
+		for {
+			h, err := f.frames.Next()
+			if err != nil {
+				if !errors.Is(err, io.EOF) {
+					t.Error(err)
+				}
+				break
+			}
+			_, err = f.frames.Payload(1 << 20)
+			must(t, err)
+			if string(h.Command) == "note" {
+				got++
+			}
+			time.Sleep(10 * time.Millisecond) // 100 KiB/s
+		}
+		must(t, f.peer.Close())
+		_ = f.ended(t)
+		if got != notes {
+			t.Errorf("%d of %d notes arrived", got, notes)
+		}
+	})
+}
+
+func TestAPeerThatGaveCauseForTheEndIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t, nil, func(c *Channel) { talking(t, c) })
+		open(t, f)
+		fill(t, f)
+		var reading sync.WaitGroup
+		reading.Go(func() {
+			for {
+				if _, err := io.CopyN(io.Discard, f.peer, 32<<10); err != nil {
+					return
+				}
+				time.Sleep(500 * time.Millisecond)
+			}
+		})
+		begin := time.Now()
+		f.Close(&wire.Error{Kind: wire.Flood})
+		_ = f.ended(t)
+		if took := time.Since(begin); took > 2*time.Second {
+			t.Errorf("ended after %v", took)
+		}
+		reading.Wait()
+	})
+}
+
 func TestThePeerHasAMomentToCloseFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, nil, func(c *Channel) { talking(t, c) })
@@ -229,33 +283,64 @@ func TestThePeerHasAMomentToCloseFirst(t *testing.T) {
 	})
 }
 
-func TestAnEncoderSharesItsBytesAndReusesThem(t *testing.T) {
+func TestAnEncoderDoesNotOverwriteWhatIsNotSentYet(t *testing.T) {
 	e := NewEncoder(wire.DefaultMagic)
-	var frames []Frame
+	var frames []frame
+	text := func(i int) string { return strings.Repeat(string(rune('a'+i%26)), 100) }
 	for i := range 3 * blockSize / 100 {
-		f, err := e.Encode(note{strings.Repeat(string(rune('a'+i%26)), 100)})
+		f, err := e.encode(note{text(i)})
 		must(t, err)
+		f.block.users.Add(1)
 		frames = append(frames, f)
 	}
 	for i, f := range frames {
-		if want := strings.Repeat(string(rune('a'+i%26)), 100); !strings.HasSuffix(string(f.bytes()), want) {
+		if !strings.HasSuffix(string(f.bytes()), text(i)) {
 			t.Fatalf("frame %d was overwritten", i)
 		}
-		f.Release()
+		f.block.release(1)
 	}
-	big, err := e.Encode(note{strings.Repeat("x", 2*blockSize)})
+	big, err := e.encode(note{strings.Repeat("x", 2*blockSize)})
 	must(t, err)
-	if big.Len() < 2*blockSize {
-		t.Errorf("a large frame has %d bytes", big.Len())
-	}
-	if allocs := testing.AllocsPerRun(10_000, func() {
-		f, err := e.Encode(wire.Ping{Nonce: 1})
-		must(t, err)
-		f.Release()
-	}); allocs > 0 {
-		t.Errorf("encoding allocates %v times", allocs)
+	if big.size() < 2*blockSize {
+		t.Errorf("a large frame has %d bytes", big.size())
 	}
 }
+
+func TestABroadcastReachesThoseThatSpeakAndAllocatesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := NewEncoder(wire.DefaultMagic)
+		speaks := start(t, nil, func(c *Channel) { talking(t, c) })
+		open(t, speaks)
+		silent := start(t, nil, func(c *Channel) { opens(t, c) })
+		open(t, silent)
+		ended := start(t, nil, func(c *Channel) { talking(t, c) })
+		ended.Close(ErrStopped)
+		all := []*Channel{speaks.Channel, silent.Channel, ended.Channel}
+		queued, err := e.Broadcast(note{"hello"}, all)
+		if queued != 1 || err != nil {
+			t.Errorf("queued for %d, %v", queued, err)
+		}
+		if command, payload := speaks.read(t); command != "note" || payload != "hello" {
+			t.Errorf("got %q %q", command, payload)
+		}
+		if _, err := e.Broadcast(over{}, all); !errors.Is(err, wire.ErrTooLarge) {
+			t.Errorf("a message over its limit: %v", err)
+		}
+		var m wire.Message = note{"x"}
+		if allocs := testing.AllocsPerRun(1000, func() {
+			_, err := e.Broadcast(m, nil)
+			must(t, err)
+		}); allocs > 0 {
+			t.Errorf("a broadcast allocates %v times", allocs)
+		}
+	})
+}
+
+// over is a message that is over the limit of its command.
+type over struct{}
+
+func (over) Spec() wire.Spec               { return wire.Spec{Command: "over", MaxPayload: 1} }
+func (over) AppendPayload(b []byte) []byte { return append(b, "xx"...) }
 
 func TestTheRingKeepsTheOrder(t *testing.T) {
 	var r ring
