@@ -20,9 +20,8 @@ const (
 	// startTimeout bounds the start. Listening takes milliseconds; looking up the
 	// name of an inbound address can take longer.
 	startTimeout = 15 * time.Second
-	// stopTimeout bounds the stop. Peers that do not read are given up on much
-	// earlier.
-	stopTimeout = 10 * time.Second
+	// stopTimeout bounds the stop. Only peers that read slowly make use of it.
+	stopTimeout = 5 * time.Second
 )
 
 // Options is the daemon: all its modules, with the settings given. Anything can

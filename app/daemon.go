@@ -39,17 +39,24 @@ type boundLifecycle struct {
 	daemon *daemon
 }
 
+// Append adds a hook whose OnStart has the context of the daemon's start, and does
+// not run when that has ended.
 func (l boundLifecycle) Append(hook fx.Hook) {
 	if start := hook.OnStart; start != nil {
-		hook.OnStart = func(context.Context) error { return start(l.daemon.starting) }
+		hook.OnStart = func(context.Context) error {
+			if err := l.daemon.starting.Err(); err != nil {
+				return err
+			}
+			return start(l.daemon.starting)
+		}
 	}
 	l.Lifecycle.Append(hook)
 }
 
 // untilSignal returns a context that ends with the first signal that ends a
-// daemon. It is for the first thing the process does: a signal that is not taken
-// kills it, wherever it stands, and SIGQUIT with a stack trace. A lost terminal
-// and a closed pipe behind the log are nothing to a daemon. release undoes it.
+// daemon. It is for before anything is begun: a signal that is not taken kills
+// the process, wherever it stands. A lost terminal and a closed pipe behind the
+// log are nothing to a daemon. release undoes it.
 func untilSignal(ctx context.Context) (_ context.Context, release func()) {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -63,7 +64,7 @@ func TestSignalsStopTheDaemonCleanly(t *testing.T) {
 		t.Run(sig.String(), func(t *testing.T) {
 			set := memory()
 			p := launch(t, set)
-			p.log.waitFor(t, "Listening")
+			p.log.waitFor(t, "p2p: Listening")
 			rpc := p.server.Addr()
 			signalSelf(t, sig)
 			p.wantEnd(0)
@@ -76,7 +77,7 @@ func TestSignalsStopTheDaemonCleanly(t *testing.T) {
 func TestTheEndOfTheContextStopsTheDaemonCleanly(t *testing.T) {
 	set := memory()
 	p := launch(t, set)
-	p.log.waitFor(t, "Listening")
+	p.log.waitFor(t, "p2p: Listening")
 	rpc := p.server.Addr()
 	p.end()
 	p.wantEnd(0)
@@ -86,11 +87,19 @@ func TestTheEndOfTheContextStopsTheDaemonCleanly(t *testing.T) {
 
 func TestALostTerminalDoesNotStopTheDaemon(t *testing.T) {
 	p := launch(t, memory())
-	p.log.waitFor(t, "Listening")
+	p.log.waitFor(t, "p2p: Listening")
 	signalSelf(t, syscall.SIGHUP)
-	signalSelf(t, syscall.SIGTERM) // had the first one ended it, it would not say so
-	p.log.waitFor(t, caught)
-	p.wantEnd(0)
+	client, err := jsonrpc.Dial(t.Context(), p.server.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pong string
+	if err := errors.Join(client.Call(t.Context(), "ping", nil, &pong), client.Close()); pong != "pong" || err != nil {
+		t.Errorf("ping gives %q, %v", pong, err)
+	}
+	if strings.Contains(p.log.String(), caught) {
+		t.Error("it ends")
+	}
 }
 
 // hanging is a hook that tells that it was reached, and ends with its context.
@@ -121,6 +130,26 @@ func TestAStartThatIsInterruptedIsUndone(t *testing.T) {
 			p.wantEnd(0)
 			wantNothingLeft(t, p, set, rpc)
 		})
+	}
+}
+
+func TestNothingMoreIsStartedOnceTheStartIsInterrupted(t *testing.T) {
+	reached, hook := hanging()
+	p := launch(t, memory(),
+		onStart(func(ctx context.Context) error {
+			_ = hook(ctx)
+			return nil // it has started nevertheless
+		}),
+		onStart(func(context.Context) error {
+			t.Error("the next part is started")
+			return nil
+		}),
+	)
+	<-reached
+	p.end()
+	p.wantEnd(0)
+	if state := p.node.State(); state != p2p.Stopped {
+		t.Errorf("the node is %v", state)
 	}
 }
 
@@ -178,7 +207,7 @@ func TestASecondInterruptEndsTheProcessAtOnce(t *testing.T) {
 		<-release
 		return nil
 	}))
-	p.log.waitFor(t, "Listening")
+	p.log.waitFor(t, "p2p: Listening")
 	signalSelf(t, syscall.SIGINT)
 	p.log.waitFor(t, caught)
 	<-stopping
@@ -203,7 +232,7 @@ func TestASecondInterruptEndsTheProcessAtOnce(t *testing.T) {
 func TestAStopThatTakesTooLongFails(t *testing.T) {
 	_, hook := hanging()
 	p := launch(t, memory(), fx.StopTimeout(200*time.Millisecond), onStop(hook))
-	p.log.waitFor(t, "Listening")
+	p.log.waitFor(t, "p2p: Listening")
 	p.end()
 	p.wantEnd(exitFailed)
 	if !errors.Is(p.err, context.DeadlineExceeded) {
@@ -220,7 +249,7 @@ func TestAModuleEndsTheDaemonWithAnExitCode(t *testing.T) {
 		set := memory()
 		var stop fx.Shutdowner
 		p := launch(t, set, fx.Populate(&stop))
-		p.log.waitFor(t, "Listening")
+		p.log.waitFor(t, "p2p: Listening")
 		rpc := p.server.Addr()
 		if err := stop.Shutdown(fx.ExitCode(code)); err != nil {
 			t.Fatal(err)

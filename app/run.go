@@ -77,12 +77,12 @@ func command(env []string, stdout, stderr io.Writer) *cobra.Command {
 		return loaded, nil
 	}
 	root.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx, release := untilSignal(cmd.Context())
-		defer release()
 		loaded, err := load(cmd)
 		if err != nil {
 			return err
 		}
+		ctx, release := untilSignal(cmd.Context())
+		defer release()
 		return serve(ctx, loaded, stderr)
 	}
 	root.AddCommand(configCommand(load, stdout, stderr))

@@ -50,6 +50,7 @@ func (i *invocation) run(t *testing.T) (code int, stdout, stderr string) {
 }
 
 func TestWhatEndsAtOnce(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing")
 	for name, c := range map[string]struct {
 		args           []string
 		code           int
@@ -65,7 +66,7 @@ func TestWhatEndsAtOnce(t *testing.T) {
 		"argument of command":  {[]string{"config", "check", "it"}, exitUsage, "", "dchatd: unknown command"},
 		"flag without a value": {[]string{"--rpc-listen"}, exitUsage, "", "dchatd: flag needs an argument: --rpc-listen"},
 		"wrong value":          {[]string{"--outbound-slots", "many"}, exitUsage, "", "dchatd: --outbound-slots: net.outbound_connections"},
-		"no such file":         {[]string{"config", "check", "--config", "/nonexistent/file"}, exitUsage, "", "there is no such file"},
+		"no such file":         {[]string{"config", "check", "--config", missing}, exitUsage, "", "there is no such file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := dchatd(t, c.args...).run(t)
@@ -121,6 +122,7 @@ func TestAStartThatFailsSaysInOneLineWhatWhereAndWhatToDo(t *testing.T) {
 	}
 	defer func() { _ = taken.Close() }()
 	at := "tcp://" + taken.Addr().String()
+	missing := "unix://" + filepath.Join(t.TempDir(), "missing", "socket")
 	const anyRPC = "[rpc]\nrpc_listen = \"tcp://127.0.0.1:0\"\n"
 
 	for name, c := range map[string]struct {
@@ -147,8 +149,8 @@ func TestAStartThatFailsSaysInOneLineWhatWhereAndWhatToDo(t *testing.T) {
 			want: "cannot listen on tcp://192.0.2.1:0.*: take an address of this machine: change --accept",
 		},
 		"RPC address of the file": {
-			file: "[rpc]\nrpc_listen = \"unix:///nonexistent/socket\"\n",
-			want: "JSON-RPC: cannot listen on unix:///nonexistent/socket: .*: change rpc.rpc_listen in FILE",
+			file: "[rpc]\nrpc_listen = \"" + missing + "\"\n",
+			want: "JSON-RPC: cannot listen on " + missing + ": .*: change rpc.rpc_listen in FILE",
 		},
 		"RPC address of a flag": {
 			args: []string{"--rpc-listen", at},
@@ -189,7 +191,7 @@ func TestTheDaemonRunsUntilItIsToldToEnd(t *testing.T) {
 			defer cancel()
 			code := make(chan int, 1)
 			go func() { code <- Run(ctx, i.args, []string{"HOME=" + i.home}, stdout, stderr) }()
-			stderr.waitFor(t, "Listening")
+			stderr.waitFor(t, "p2p: Listening")
 			end(cancel)
 			select {
 			case got := <-code:

@@ -142,9 +142,10 @@ func (p *P2p) work(r *run) {
 }
 
 // Stop ends everything the node does and waits for it: no new connections, then
-// what is queued is sent and every connection closed between two frames. It
-// takes up to two seconds for peers that do not read. When ctx ends first the
-// rest is cut off; what does not end even then is an ErrStopIncomplete. Stopping
+// what is queued is sent and every connection closed between two frames. Peers
+// that do not read are waited for less than two seconds, slow ones that do for at
+// most a minute. When ctx ends first the rest is dropped, and connections that are
+// still inside a frame 300 ms later are cut off; what does not end even then is an ErrStopIncomplete. Stopping
 // a node that does not run does nothing; stopping it twice waits for the first;
 // stopping it while it starts makes Start fail. A message handler must not wait
 // for Stop, since Stop waits for the handler.
@@ -172,22 +173,39 @@ func (p *P2p) Stop(ctx context.Context) error {
 	}
 }
 
-// abortTime is how long what was cut off may take to end.
-const abortTime = 200 * time.Millisecond
+// hurryTime is how long a connection may take to end the frame that it is in when
+// time is up, and abortTime how long what is cut off then may take to end.
+const (
+	hurryTime = 300 * time.Millisecond
+	abortTime = 200 * time.Millisecond
+)
 
 func (p *P2p) abort(ctx context.Context, r *run) error {
+	for _, ch := range p.everyChannel() {
+		ch.Hurry()
+	}
+	if r.endsWithin(hurryTime) {
+		return nil
+	}
 	left := p.everyChannel()
 	p.log.Warn("Cutting off connections that did not end in time", zap.Int("connections", len(left)))
 	for _, ch := range left {
 		ch.Abort(channel.ErrStopped)
 	}
-	timer := time.NewTimer(abortTime)
+	if r.endsWithin(abortTime) {
+		return nil
+	}
+	return fmt.Errorf("%w: %d connections left: %w", ErrStopIncomplete, len(left), context.Cause(ctx))
+}
+
+func (r *run) endsWithin(d time.Duration) bool {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-r.done:
-		return nil
+		return true
 	case <-timer.C:
-		return fmt.Errorf("%w: %d connections left: %w", ErrStopIncomplete, len(left), context.Cause(ctx))
+		return false
 	}
 }
 

@@ -57,11 +57,11 @@ func Dial(ctx context.Context, endpoint addr.Addr) (*Client, error) {
 	c := &Client{endpoint: endpoint}
 	switch endpoint.Scheme() {
 	case addr.TCP, addr.Unix:
-		line, err := dialLine(ctx, endpoint)
+		conn, err := dialLine(ctx, endpoint)
 		if err != nil {
 			return nil, err
 		}
-		c.link = line
+		c.link = newLineLink(endpoint, conn)
 	case addr.HTTPTCP:
 		c.link = newHTTPLink(endpoint)
 	default:
@@ -73,8 +73,8 @@ func Dial(ctx context.Context, endpoint addr.Addr) (*Client, error) {
 // Call calls a method and decodes its result into what result points to, or nowhere when that is
 // nil. Params are what encodes to a JSON array or object; nil is an empty array. It waits as long
 // as ctx lets it, at most a minute when ctx has no deadline. The error is what the server answered
-// (an [*Error]), ErrUnreachable, ErrDisconnected, ErrProtocol, or ctx's. After ErrDisconnected over
-// lines every further call fails: dial anew.
+// (an [*Error]), ErrUnreachable, ErrDisconnected, ErrProtocol, or ctx's. After ErrDisconnected, and
+// when the server was restarted between two calls, the next call connects anew.
 func (c *Client) Call(ctx context.Context, method string, params, result any) error {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
@@ -119,7 +119,8 @@ func (c *Client) Subscribe(ctx context.Context, method string, params any) (*Sub
 	return s, nil
 }
 
-// Close ends the client's connection. Calls under way return ErrDisconnected.
+// Close ends the client's connection. Calls under way return ErrDisconnected; there must be no later
+// ones.
 func (c *Client) Close() error { return c.link.close() }
 
 func (c *Client) encode(method string, params any) (int64, []byte, error) {

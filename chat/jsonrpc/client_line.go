@@ -3,32 +3,46 @@ package jsonrpc
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
+	"slices"
+	"sync"
 	"time"
 
 	"dchat/p2p/addr"
 )
 
-// lineLink is a connection to a line listener.
+// lineLink sends requests over a connection to a line listener, and connects anew when that one is
+// known to have ended.
 type lineLink struct {
 	endpoint addr.Addr
 	turn     chan struct{} // holds a token while somebody has a call under way
-	nc       net.Conn
-	in       *pump
+
+	mu     sync.Mutex
+	conn   *lineConn // replaced only by who has the turn
+	closed bool
 }
 
-func dialLine(ctx context.Context, endpoint addr.Addr) (*lineLink, error) {
+// lineConn is one connection. It is for one call at a time.
+type lineConn struct {
+	nc net.Conn
+	in *pump
+}
+
+func newLineLink(endpoint addr.Addr, conn *lineConn) *lineLink {
+	return &lineLink{endpoint: endpoint, turn: make(chan struct{}, 1), conn: conn}
+}
+
+func dialLine(ctx context.Context, endpoint addr.Addr) (*lineConn, error) {
 	nc, err := dial(ctx, endpoint)
 	if err != nil {
 		return nil, err
 	}
-	return newLineLink(endpoint, nc), nil
+	return newLineConn(nc), nil
 }
 
-func newLineLink(endpoint addr.Addr, nc net.Conn) *lineLink {
-	return &lineLink{endpoint: endpoint, turn: make(chan struct{}, 1), nc: nc, in: newPump(nc)}
-}
+func newLineConn(nc net.Conn) *lineConn { return &lineConn{nc, newPump(nc)} }
 
 func (l *lineLink) call(ctx context.Context, id int64, request []byte) (answer, error) {
 	select {
@@ -37,41 +51,45 @@ func (l *lineLink) call(ctx context.Context, id int64, request []byte) (answer, 
 	case <-ctx.Done():
 		return answer{}, ctx.Err()
 	}
-	if err := l.send(ctx, request); err != nil {
+	conn, err := l.connected(ctx)
+	if err != nil {
 		return answer{}, err
 	}
-	return l.await(ctx, func(a answer) bool { return a.isFor(id) })
+	if err := conn.send(ctx, request); err != nil {
+		return answer{}, err
+	}
+	return conn.await(ctx, func(a answer) bool { return a.isFor(id) })
 }
 
-// send writes a request. When it fails, a part of the request may be on its way, so the connection
-// is of no further use.
-func (l *lineLink) send(ctx context.Context, request []byte) error {
-	timeout := sendTimeout
-	if deadline, ok := ctx.Deadline(); ok {
-		timeout = min(timeout, time.Until(deadline))
+// connected returns the connection, or a new one when it has ended: what has not been sent can
+// safely be sent to another.
+func (l *lineLink) connected(ctx context.Context) (*lineConn, error) {
+	l.mu.Lock()
+	conn, closed := l.conn, l.closed
+	l.mu.Unlock()
+	if err := conn.in.failure(); closed || !errors.Is(err, ErrDisconnected) {
+		return conn, err
 	}
-	if err := writeLine(l.nc, request, timeout); err != nil {
-		_ = l.nc.Close()
-		return fmt.Errorf("%w: %w", ErrDisconnected, err)
+	renewed, err := dialLine(ctx, l.endpoint)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		_ = renewed.in.close()
+		return nil, fmt.Errorf("%w: %w", ErrDisconnected, net.ErrClosed)
+	}
+	_ = conn.in.close()
+	l.conn = renewed
+	return renewed, nil
 }
 
-// await reads until something comes that is wanted. What else there is, such as the replies to calls
-// that were given up, is passed by.
-func (l *lineLink) await(ctx context.Context, wanted func(answer) bool) (answer, error) {
-	for range maxSkipped {
-		line, err := l.in.next(ctx)
-		if err != nil {
-			return answer{}, err
-		}
-		a, err := parseAnswer(line)
-		if err != nil || wanted(a) {
-			return a, err
-		}
-	}
-	_ = l.nc.Close()
-	return answer{}, fmt.Errorf("%w: too much that was not asked for", ErrProtocol)
+func (l *lineLink) close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	return l.conn.in.close()
 }
 
 // subscribe tells that the request was taken by the first thing that the server sends. That may be
@@ -87,7 +105,7 @@ func (l *lineLink) subscribe(ctx context.Context, id int64, request []byte) (*Su
 		err = first.Error.typed()
 	}
 	if err != nil {
-		_ = own.close()
+		_ = own.in.close()
 		return nil, err
 	}
 	s := &Subscription{in: own.in}
@@ -97,18 +115,44 @@ func (l *lineLink) subscribe(ctx context.Context, id int64, request []byte) (*Su
 	return s, nil
 }
 
-func (l *lineLink) begin(ctx context.Context, id int64, request []byte) (answer, error) {
+func (c *lineConn) begin(ctx context.Context, id int64, request []byte) (answer, error) {
 	probe, err := json.Marshal(callMessage{version, -id, "", json.RawMessage("[]")})
 	if err != nil {
 		return answer{}, err
 	}
-	if err := l.send(ctx, request); err != nil {
+	if err := c.send(ctx, slices.Concat(request, []byte("\r\n"), probe)); err != nil {
 		return answer{}, err
 	}
-	if err := l.send(ctx, probe); err != nil {
-		return answer{}, err
-	}
-	return l.await(ctx, func(a answer) bool { return a.Method != "" || a.isFor(id) || a.isFor(-id) })
+	return c.await(ctx, func(a answer) bool { return a.Method != "" || a.isFor(id) || a.isFor(-id) })
 }
 
-func (l *lineLink) close() error { return l.in.close() }
+// send writes a request. When it fails, a part of the request may be on its way, so the connection
+// is of no further use.
+func (c *lineConn) send(ctx context.Context, request []byte) error {
+	timeout := sendTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		timeout = min(timeout, time.Until(deadline))
+	}
+	if err := writeLine(c.nc, request, timeout); err != nil {
+		_ = c.nc.Close()
+		return fmt.Errorf("%w: %w", ErrDisconnected, err)
+	}
+	return nil
+}
+
+// await reads until something comes that is wanted. What else there is, such as the replies to
+// calls that were given up, is passed by.
+func (c *lineConn) await(ctx context.Context, wanted func(answer) bool) (answer, error) {
+	for range maxSkipped {
+		line, err := c.in.next(ctx)
+		if err != nil {
+			return answer{}, err
+		}
+		a, err := parseAnswer(line)
+		if err != nil || wanted(a) {
+			return a, err
+		}
+	}
+	_ = c.nc.Close()
+	return answer{}, fmt.Errorf("%w: too much that was not asked for", ErrProtocol)
+}

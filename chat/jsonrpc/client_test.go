@@ -226,7 +226,7 @@ func TestSubscriptionNextGivenUp(t *testing.T) {
 }
 
 // fakeServer answers the first line that it is sent with text, and closes.
-func fakeServer(t *testing.T, text string) *lineLink {
+func fakeServer(t *testing.T, text string) *Client {
 	t.Helper()
 	client, server := net.Pipe()
 	go func() {
@@ -236,7 +236,12 @@ func fakeServer(t *testing.T, text string) *lineLink {
 		}
 		_ = server.Close()
 	}()
-	return newLineLink(addr.MustParse("tcp://127.0.0.1:1"), client)
+	return pipeClient(client)
+}
+
+// pipeClient is a client on one end of a pipe. Nobody answers at its endpoint.
+func pipeClient(nc net.Conn) *Client {
+	return &Client{link: newLineLink(addr.MustParse("tcp://127.0.0.1:1"), newLineConn(nc))}
 }
 
 // What a server that is none of ours sends is an error, in bounded time and memory.
@@ -256,7 +261,7 @@ func TestHostileServer(t *testing.T) {
 		{"has a code that is no number", `{"id":1,"error":{"code":"x","message":"y"}}` + "\r\n", ErrProtocol},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := &Client{link: fakeServer(t, test.text)}
+			c := fakeServer(t, test.text)
 			defer func() { _ = c.Close() }()
 			if err := c.Call(t.Context(), "ping", nil, nil); !errors.Is(err, test.want) {
 				t.Errorf("got %v, want %v", err, test.want)
@@ -267,7 +272,7 @@ func TestHostileServer(t *testing.T) {
 
 // A refusal that carries no id answers the call that it came for.
 func TestRefusalWithoutID(t *testing.T) {
-	c := &Client{link: fakeServer(t, `{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"limit reached","data":{"a":1}}}`+"\r\n")}
+	c := fakeServer(t, `{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"limit reached","data":{"a":1}}}`+"\r\n")
 	defer func() { _ = c.Close() }()
 	e, ok := errors.AsType[*Error](c.Call(t.Context(), "ping", nil, nil))
 	if !ok || e.Code != CodeLimit || e.Error() != `limit reached (-32000): {"a":1}` {
@@ -283,7 +288,7 @@ func TestRefusalWithoutID(t *testing.T) {
 func TestSilentServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
-		c := &Client{link: newLineLink(addr.MustParse("tcp://127.0.0.1:1"), client)}
+		c := pipeClient(client)
 		go func() { // takes everything, and answers nothing
 			buf := make([]byte, 1000)
 			for {
@@ -297,8 +302,10 @@ func TestSilentServer(t *testing.T) {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
 		go func() { time.Sleep(time.Second); _ = c.Close() }()
-		if err := c.Call(context.Background(), "ping", nil, nil); !errors.Is(err, ErrDisconnected) {
-			t.Errorf("closed: %v", err)
+		for range 2 { // under way, and afterwards: it does not connect anew
+			if err := c.Call(context.Background(), "ping", nil, nil); !errors.Is(err, ErrDisconnected) {
+				t.Errorf("closed: %v", err)
+			}
 		}
 	})
 }
@@ -307,7 +314,7 @@ func TestSilentServer(t *testing.T) {
 func TestServerThatDoesNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, _ := net.Pipe()
-		c := &Client{link: newLineLink(addr.MustParse("tcp://127.0.0.1:1"), client)}
+		c := pipeClient(client)
 		defer func() { _ = c.Close() }()
 		start := time.Now()
 		if err := c.Call(context.Background(), "ping", nil, nil); !errors.Is(err, ErrDisconnected) || time.Since(start) != sendTimeout {
@@ -352,7 +359,8 @@ func scriptedServer(t *testing.T, text string) *Client {
 	return c
 }
 
-// The first notification shows that a subscription was taken, and is not lost; what the server says of the probe behind it is.
+// The first notification shows that a subscription was taken, and is not lost; what the server says
+// of the probe behind it is.
 func TestSubscriptionBegins(t *testing.T) {
 	notification := func(i int) string { return fmt.Sprintf(`{"jsonrpc":"2.0","method":"m","params":[%d]}`+"\r\n", i) }
 	probed := `{"jsonrpc":"2.0","id":-1,"error":{"code":-32601,"message":"method not found"}}` + "\r\n"
@@ -440,5 +448,72 @@ func TestHostileHTTPServer(t *testing.T) {
 				t.Errorf("subscription: %v", err)
 			}
 		})
+	}
+}
+
+// A call that finds its connection ended connects anew; when it cannot, nothing was run.
+func TestServerRestarted(t *testing.T) {
+	for _, endpoint := range endpoints(t) {
+		s := newServer(t, Config{Listen: addr.MustParse(endpoint)}, new(fakeDaemon).methods())
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		at := s.Addr()
+		c, err := Dial(t.Context(), at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Call(t.Context(), "ping", nil, nil); err != nil {
+			t.Error(err)
+		}
+		if err := s.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if line, ok := c.link.(*lineLink); ok {
+			<-line.conn.in.ended
+		}
+		if err := c.Call(t.Context(), "ping", nil, nil); !errors.Is(err, ErrUnreachable) || errors.Is(err, ErrDisconnected) {
+			t.Errorf("%s, stopped: %v", at, err)
+		}
+		again := newServer(t, Config{Listen: at}, new(fakeDaemon).methods())
+		if err := again.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Call(t.Context(), "ping", nil, nil); err != nil {
+			t.Errorf("%s, started again: %v", at, err)
+		}
+		_ = c.Close()
+		if err := again.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A server that is none of ours is not connected to again and again.
+func TestForeignServerIsNotAskedAgain(t *testing.T) {
+	c := fakeServer(t, "SSH-2.0-x\r\n")
+	defer func() { _ = c.Close() }()
+	for range 2 {
+		if err := c.Call(t.Context(), "ping", nil, nil); !errors.Is(err, ErrProtocol) {
+			t.Errorf("got %v", err)
+		}
+		<-c.link.(*lineLink).conn.in.ended
+	}
+}
+
+// A client beyond the server's limit learns that this is why.
+func TestClientBeyondLimit(t *testing.T) {
+	s := startServer(t, Config{MaxConns: 1}, new(fakeDaemon).methods())
+	connect(t, s) // accepted before the next one
+	c, err := Dial(t.Context(), s.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	_, subscribed := c.Subscribe(t.Context(), "dnet.subscribe_events", nil)
+	for _, err := range []error{c.Call(t.Context(), "ping", nil, nil), subscribed} {
+		if e, ok := errors.AsType[*Error](err); !ok || e.Code != CodeLimit {
+			t.Errorf("got %v", err)
+		}
 	}
 }

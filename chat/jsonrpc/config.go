@@ -20,7 +20,8 @@ type Config struct {
 	MaxLine int
 	// MaxConns is how many clients may be connected; one more is told so and closed. Default 64.
 	MaxConns int
-	// WriteTimeout is how long a client may take to accept 64 KiB before it is cut off. Default 10 s.
+	// WriteTimeout is how long a client may take to accept 64 KiB before it is cut off. Default 10
+	// s.
 	WriteTimeout time.Duration
 
 	Log *zap.Logger // default: no log
@@ -29,7 +30,7 @@ type Config struct {
 // The fixed limits of a connection.
 const (
 	maxStreams    = 16               // subscriptions at a time
-	largeTimeout  = 30 * time.Second // for the rest of a line that has become large; for the body of a POST
+	largeTimeout  = 30 * time.Second // for the rest of a large line; HTTP: for a whole request
 	drainTimeout  = 10 * time.Second // for each request run after its client closed its sending side
 	lingerTime    = time.Second      // for a last reply to be read, after a refusal and at Stop
 	headerTimeout = 10 * time.Second // HTTP: for the header

@@ -461,20 +461,23 @@ func TestQueue(t *testing.T) {
 	})
 }
 
-// When the server stops, a client that does not take its reply has lingerTime.
-func TestStopDoesNotWaitForStuckClient(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		p := servePipe(ctx, newServer(t, Config{}, new(fakeDaemon).methods()))
-		write(t, p.client, call(1, "ping"))
-		time.Sleep(time.Second)
-		start := time.Now()
-		cancel()
-		<-p.ended
-		if took := time.Since(start); took != lingerTime {
-			t.Errorf("took %v", took)
-		}
-	})
+// When the server stops, an idle client is closed at once, and one that does not take its reply
+// after lingerTime.
+func TestStopDoesNotWaitForClients(t *testing.T) {
+	for sent, want := range map[string]time.Duration{"": 0, "{": 0, call(1, "ping"): lingerTime} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			p := servePipe(ctx, newServer(t, Config{}, new(fakeDaemon).methods()))
+			write(t, p.client, sent)
+			time.Sleep(time.Second)
+			start := time.Now()
+			cancel()
+			<-p.ended
+			if took := time.Since(start); took != want {
+				t.Errorf("%q: took %v, want %v", sent, took, want)
+			}
+		})
+	}
 }
 
 // A method ends when its client goes, also when what the client sent behind it is refused.

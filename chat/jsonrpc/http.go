@@ -28,6 +28,7 @@ func (s *Server) httpServer(ctx context.Context, tasks *sync.WaitGroup) *http.Se
 	return &http.Server{
 		Handler:           http.HandlerFunc(s.serveHTTP),
 		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       largeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
@@ -54,8 +55,6 @@ func (s *Server) acceptHTTP(server *http.Server, listener net.Listener) {
 
 // serveHTTP answers one POST.
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(largeTimeout))
 	switch {
 	case isForeign(r, s.cfg.Listen.Hostname()):
 		s.refuseHTTP(w, http.StatusForbidden, "foreign Origin or Host")
@@ -76,7 +75,6 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuseHTTP(w, http.StatusBadRequest, "body cut short")
 		return
 	}
-	_ = control.SetReadDeadline(time.Time{})
 	req, refusal := parseRequest(body)
 	if refusal != nil {
 		w.Header().Set("Connection", "close")

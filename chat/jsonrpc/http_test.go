@@ -151,8 +151,12 @@ func TestJ3LongBody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			nc := connect(t, s)
 			write(t, nc, "POST / HTTP/1.1\r\nHost: localhost\r\n"+head)
-			if status, got := readResponse(t, bufio.NewReader(nc)); status != http.StatusRequestEntityTooLarge {
+			in := bufio.NewReader(nc)
+			if status, got := readResponse(t, in); status != http.StatusRequestEntityTooLarge {
 				t.Errorf("status %d: %s", status, got)
+			}
+			if rest, err := io.ReadAll(in); err != nil || len(rest) > 0 {
+				t.Errorf("the connection goes on: %q, %v", rest, err)
 			}
 		})
 	}
@@ -248,7 +252,8 @@ func (l *pipeListener) Close() error {
 
 func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
-// J4: over HTTP a header has 10 s, a body 30 s, and a response as long as its client goes on reading.
+// J4: over HTTP a header has 10 s, a body 30 s, and a response as long as its client goes on
+// reading.
 func TestJ4HTTPTimeouts(t *testing.T) {
 	head := "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 	tickRequest := call(1, "ticks")

@@ -51,11 +51,21 @@ func (p *pump) next(ctx context.Context) ([]byte, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-p.ended:
-		if errors.Is(p.err, errNotJSON) || errors.Is(p.err, errLineTooLong) {
-			return nil, fmt.Errorf("%w: %w", ErrProtocol, p.err)
-		}
-		return nil, fmt.Errorf("%w: %w", ErrDisconnected, p.err)
+		return nil, p.failure()
 	}
+}
+
+// failure says why there are no more lines, or nil while there may be.
+func (p *pump) failure() error {
+	select {
+	case <-p.ended:
+	default:
+		return nil
+	}
+	if errors.Is(p.err, errNotJSON) || errors.Is(p.err, errLineTooLong) {
+		return fmt.Errorf("%w: %w", ErrProtocol, p.err)
+	}
+	return fmt.Errorf("%w: %w", ErrDisconnected, p.err)
 }
 
 // close closes the source and joins the goroutine.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -199,4 +200,35 @@ func TestStreamOverHTTP(t *testing.T) {
 	}
 	_ = nc.Close()
 	<-ended
+}
+
+// Over HTTP a stream that fails leaves its response cut short; one that has come to its end ends it
+// properly.
+func TestHTTPStreamEnds(t *testing.T) {
+	for name, test := range map[string]struct{ fails, want error }{
+		"in time":     {nil, nil},
+		"by an error": {errors.New("fell behind"), io.ErrUnexpectedEOF},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startServer(t, Config{Listen: httpListen}, map[string]Handler{
+				"ping": func(_ context.Context, c *Call) (any, error) {
+					c.Stream(func(_ context.Context, notify Notify) error {
+						return errors.Join(notify("once"), test.fails)
+					})
+					return NoReply{}, nil
+				},
+			})
+			response, err := http.Post("http://"+s.Addr().HostPort(), "", strings.NewReader(call(1, "ping")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer http.DefaultClient.CloseIdleConnections()
+			defer func() { _ = response.Body.Close() }()
+			body, err := io.ReadAll(response.Body)
+			if !errors.Is(err, test.want) {
+				t.Errorf("got %v, want %v", err, test.want)
+			}
+			wantJSON(t, string(body), `{"jsonrpc":"2.0","method":"ping","params":["once"]}`)
+		})
+	}
 }

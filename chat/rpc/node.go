@@ -11,7 +11,7 @@ import (
 )
 
 // Methods are handlers by the names of their methods.
-type Methods map[string]jsonrpc.Handler
+type Methods = map[string]jsonrpc.Handler
 
 // NodeMethods returns the methods that look at a node: ping, p2p.get_info,
 // p2p.peers, dnet.switch and dnet.subscribe_events.

@@ -102,6 +102,9 @@ func newStarter(p StarterParams) *starter {
 			if err := s.server.Start(ctx); err != nil {
 				return &ListenError{err}
 			}
+			if bound := s.server.Addr(); bound != p.Settings.Listen { // it asked for any free port
+				s.log.Info("Listening", zap.String("addr", bound.Redacted()))
+			}
 			return nil
 		},
 		// For a start that fails behind this one; else the server is stopped already.

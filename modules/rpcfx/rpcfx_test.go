@@ -171,7 +171,7 @@ func TestAMethodThatDoesNotReturnLeavesTheNetworkTimeToStop(t *testing.T) {
 		}))
 	app.RequireStart()
 	var client sync.WaitGroup
-	client.Go(func() { _, _ = call[any](t, server.Addr(), "hang") }) // what it gives is another test's
+	client.Go(func() { _, _ = call[any](t, server.Addr(), "hang") })
 	<-begun
 
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)

@@ -240,13 +240,13 @@ func (q *sendQueue) room(ctx context.Context, n int) {
 
 // wait asks done, under the lock, each time the queue changes and again after
 // the time that done names.
-func (q *sendQueue) wait(ctx context.Context, done func() (bool, time.Duration)) bool {
+func (q *sendQueue) wait(ctx context.Context, done func() (bool, time.Duration)) {
 	for {
 		q.mu.Lock()
 		ok, again := done()
 		if ok {
 			q.mu.Unlock()
-			return true
+			return
 		}
 		if q.changed == nil {
 			q.changed = make(chan struct{})
@@ -259,7 +259,7 @@ func (q *sendQueue) wait(ctx context.Context, done func() (bool, time.Duration))
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return false
+			return
 		}
 		timer.Stop()
 	}
