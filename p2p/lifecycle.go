@@ -143,12 +143,14 @@ func (p *P2p) work(r *run) {
 
 // Stop ends everything the node does and waits for it: no new connections, then
 // what is queued is sent and every connection closed between two frames. Peers
-// that do not read are waited for less than two seconds, slow ones that do for at
-// most a minute. When ctx ends first the rest is dropped, and connections that are
-// still inside a frame 300 ms later are cut off; what does not end even then is an ErrStopIncomplete. Stopping
-// a node that does not run does nothing; stopping it twice waits for the first;
-// stopping it while it starts makes Start fail. A message handler must not wait
-// for Stop, since Stop waits for the handler.
+// that do not read are waited for less than two seconds, slow ones that do for a
+// minute at most, or until shortly before ctx ends: what still waits is dropped
+// then, and only the frames that are being sent come to their end. When ctx ends
+// the rest is cut off, and what does not end even then is an ErrStopIncomplete.
+//
+// Stopping a node that does not run does nothing; stopping it twice waits for the
+// first; stopping it while it starts makes Start fail. A message handler must not
+// wait for Stop, since Stop waits for the handler.
 func (p *P2p) Stop(ctx context.Context) error {
 	p.mu.Lock()
 	r := p.run
@@ -165,6 +167,16 @@ func (p *P2p) Stop(ctx context.Context) error {
 		p.log.Info("Stopping P2P network")
 	}
 	r.cancel()
+	early, cancel := endEarlier(ctx, hurryTime)
+	defer cancel()
+	select {
+	case <-r.done:
+		return nil
+	case <-early.Done():
+	}
+	for _, ch := range p.everyChannel() {
+		ch.Hurry()
+	}
 	select {
 	case <-r.done:
 		return nil
@@ -173,39 +185,35 @@ func (p *P2p) Stop(ctx context.Context) error {
 	}
 }
 
-// hurryTime is how long a connection may take to end the frame that it is in when
-// time is up, and abortTime how long what is cut off then may take to end.
+// hurryTime is how long before the end of Stop's ctx connections are told to end
+// the frame that they are in, and abortTime how long what is cut off may take.
 const (
-	hurryTime = 300 * time.Millisecond
+	hurryTime = time.Second
 	abortTime = 200 * time.Millisecond
 )
 
+// endEarlier returns a context that ends so much earlier than ctx, if ctx has a
+// deadline.
+func endEarlier(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, deadline.Add(-by))
+	}
+	return context.WithCancel(ctx)
+}
+
 func (p *P2p) abort(ctx context.Context, r *run) error {
-	for _, ch := range p.everyChannel() {
-		ch.Hurry()
-	}
-	if r.endsWithin(hurryTime) {
-		return nil
-	}
 	left := p.everyChannel()
 	p.log.Warn("Cutting off connections that did not end in time", zap.Int("connections", len(left)))
 	for _, ch := range left {
 		ch.Abort(channel.ErrStopped)
 	}
-	if r.endsWithin(abortTime) {
-		return nil
-	}
-	return fmt.Errorf("%w: %d connections left: %w", ErrStopIncomplete, len(left), context.Cause(ctx))
-}
-
-func (r *run) endsWithin(d time.Duration) bool {
-	timer := time.NewTimer(d)
+	timer := time.NewTimer(abortTime)
 	defer timer.Stop()
 	select {
 	case <-r.done:
-		return true
+		return nil
 	case <-timer.C:
-		return false
+		return fmt.Errorf("%w: %d connections left: %w", ErrStopIncomplete, len(left), context.Cause(ctx))
 	}
 }
 

@@ -89,7 +89,7 @@ func TestNetworkEvents(t *testing.T) {
 		}
 		told = append(told, what)
 	}
-	inOrder(t, told, "inbound_connected", "recv version", "recv verack", "send getaddr", "recv DchatMsg", "send DchatMsg", "inbound_disconnected")
+	inOrder(t, told, "inbound_connected", "recv version", "recv verack", "recv DchatMsg", "send DchatMsg", "inbound_disconnected")
 	inOrder(t, told, "inbound_connected", "send version", "send verack", "send ping", "recv pong")
 
 	c.write(request(3, "dnet.switch", "[false]"))
