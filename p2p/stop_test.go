@@ -87,7 +87,7 @@ func TestL4TenPeersUnderLoadSeeNoPartialFrameWhenTheNodeStops(t *testing.T) {
 }
 
 func TestL4SlowReadersGetEverythingOrAtLeastNoPartialFrame(t *testing.T) {
-	for name, limit := range map[string]time.Duration{"in their own time": time.Minute, "until time is up": 200 * time.Millisecond} {
+	for name, limit := range map[string]time.Duration{"in their own time": time.Minute, "until a second before time is up": 1200 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := startNode(t, memory())
@@ -104,7 +104,7 @@ func TestL4SlowReadersGetEverythingOrAtLeastNoPartialFrame(t *testing.T) {
 				if err := n.Stop(ctx); err != nil {
 					t.Error(err)
 				}
-				if took := time.Since(start); took > limit+500*time.Millisecond {
+				if took := time.Since(start); took > limit {
 					t.Errorf("Stop took %v", took)
 				}
 				next(t, r.Done(), "end of the connection")

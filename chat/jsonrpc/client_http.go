@@ -29,9 +29,10 @@ func newHTTPLink(endpoint addr.Addr) *httpLink {
 					return dial(ctx, endpoint)
 				},
 				MaxResponseHeaderBytes: maxHeader,
-				MaxIdleConnsPerHost:    1,
-				IdleConnTimeout:        idleTimeout / 2, // before the server closes it
 				ExpectContinueTimeout:  time.Second,
+				// A connection that was kept may have ended unnoticed: whether a call on it was
+				// run could not be told.
+				DisableKeepAlives: true,
 			},
 		},
 	}
