@@ -51,5 +51,17 @@ func quietly(log *zap.Logger) fxevent.Logger {
 	l := &fxevent.ZapLogger{Logger: log.Named("fx")}
 	l.UseLogLevel(zapcore.DebugLevel)
 	l.UseErrorLevel(zapcore.DebugLevel)
-	return l
+	return lifecycleOnly{l}
+}
+
+// lifecycleOnly drops what fx says of its graph, which is the same at each start.
+type lifecycleOnly struct{ next fxevent.Logger }
+
+// LogEvent passes on what starts and stops.
+func (l lifecycleOnly) LogEvent(e fxevent.Event) {
+	switch e.(type) {
+	case *fxevent.Provided, *fxevent.Supplied, *fxevent.Replaced, *fxevent.Decorated, *fxevent.Run, *fxevent.BeforeRun, *fxevent.Invoking, *fxevent.Invoked:
+	default:
+		l.next.LogEvent(e)
+	}
 }

@@ -15,7 +15,8 @@ import (
 // Errors of the client side beside [*Error], which is what the server answered. They come wrapped:
 // compare with errors.Is.
 var (
-	// ErrUnreachable means that no server answers at the endpoint: nothing was run.
+	// ErrUnreachable means that no server answers at the endpoint: nothing was run. It comes together
+	// with ErrDisconnected when the connection had ended before the call.
 	ErrUnreachable = errors.New("not reachable")
 	// ErrDisconnected means that the connection ended before the reply: whether the request was run
 	// is unknown.
@@ -57,11 +58,11 @@ func Dial(ctx context.Context, endpoint addr.Addr) (*Client, error) {
 	c := &Client{endpoint: endpoint}
 	switch endpoint.Scheme() {
 	case addr.TCP, addr.Unix:
-		conn, err := dialLine(ctx, endpoint)
+		line, err := dialLine(ctx, endpoint)
 		if err != nil {
 			return nil, err
 		}
-		c.link = newLineLink(endpoint, conn)
+		c.link = line
 	case addr.HTTPTCP:
 		c.link = newHTTPLink(endpoint)
 	default:
@@ -73,8 +74,8 @@ func Dial(ctx context.Context, endpoint addr.Addr) (*Client, error) {
 // Call calls a method and decodes its result into what result points to, or nowhere when that is
 // nil. Params are what encodes to a JSON array or object; nil is an empty array. It waits as long
 // as ctx lets it, at most a minute when ctx has no deadline. The error is what the server answered
-// (an [*Error]), ErrUnreachable, ErrDisconnected, ErrProtocol, or ctx's. After ErrDisconnected, and
-// when the server was restarted between two calls, the next call connects anew.
+// (an [*Error]), ErrUnreachable, ErrDisconnected, ErrProtocol, or ctx's. After ErrDisconnected over
+// lines every further call fails: dial anew.
 func (c *Client) Call(ctx context.Context, method string, params, result any) error {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc

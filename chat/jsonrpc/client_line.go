@@ -7,42 +7,30 @@ import (
 	"fmt"
 	"net"
 	"slices"
-	"sync"
 	"time"
 
 	"dchat/p2p/addr"
 )
 
-// lineLink sends requests over a connection to a line listener, and connects anew when that one is
-// known to have ended.
+// lineLink is a connection to a line listener.
 type lineLink struct {
 	endpoint addr.Addr
 	turn     chan struct{} // holds a token while somebody has a call under way
-
-	mu     sync.Mutex
-	conn   *lineConn // replaced only by who has the turn
-	closed bool
+	nc       net.Conn
+	in       *pump
 }
 
-// lineConn is one connection. It is for one call at a time.
-type lineConn struct {
-	nc net.Conn
-	in *pump
-}
-
-func newLineLink(endpoint addr.Addr, conn *lineConn) *lineLink {
-	return &lineLink{endpoint: endpoint, turn: make(chan struct{}, 1), conn: conn}
-}
-
-func dialLine(ctx context.Context, endpoint addr.Addr) (*lineConn, error) {
+func dialLine(ctx context.Context, endpoint addr.Addr) (*lineLink, error) {
 	nc, err := dial(ctx, endpoint)
 	if err != nil {
 		return nil, err
 	}
-	return newLineConn(nc), nil
+	return newLineLink(endpoint, nc), nil
 }
 
-func newLineConn(nc net.Conn) *lineConn { return &lineConn{nc, newPump(nc)} }
+func newLineLink(endpoint addr.Addr, nc net.Conn) *lineLink {
+	return &lineLink{endpoint: endpoint, turn: make(chan struct{}, 1), nc: nc, in: newPump(nc)}
+}
 
 func (l *lineLink) call(ctx context.Context, id int64, request []byte) (answer, error) {
 	select {
@@ -51,46 +39,18 @@ func (l *lineLink) call(ctx context.Context, id int64, request []byte) (answer, 
 	case <-ctx.Done():
 		return answer{}, ctx.Err()
 	}
-	conn, err := l.connected(ctx)
-	if err != nil {
+	if err := l.in.failure(); errors.Is(err, ErrDisconnected) {
+		return answer{}, fmt.Errorf("%w: %w", ErrUnreachable, err) // nothing has been sent
+	} else if err != nil {
 		return answer{}, err
 	}
-	if err := conn.send(ctx, request); err != nil {
+	if err := l.send(ctx, request); err != nil {
 		return answer{}, err
 	}
-	return conn.await(ctx, func(a answer) bool { return a.isFor(id) })
+	return l.await(ctx, func(a answer) bool { return a.isFor(id) })
 }
 
-// connected returns the connection, or a new one when it has ended: what has not been sent can
-// safely be sent to another.
-func (l *lineLink) connected(ctx context.Context) (*lineConn, error) {
-	l.mu.Lock()
-	conn, closed := l.conn, l.closed
-	l.mu.Unlock()
-	if err := conn.in.failure(); closed || !errors.Is(err, ErrDisconnected) {
-		return conn, err
-	}
-	renewed, err := dialLine(ctx, l.endpoint)
-	if err != nil {
-		return nil, err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		_ = renewed.in.close()
-		return nil, fmt.Errorf("%w: %w", ErrDisconnected, net.ErrClosed)
-	}
-	_ = conn.in.close()
-	l.conn = renewed
-	return renewed, nil
-}
-
-func (l *lineLink) close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed = true
-	return l.conn.in.close()
-}
+func (l *lineLink) close() error { return l.in.close() }
 
 // subscribe tells that the request was taken by the first thing that the server sends. That may be
 // a reply or a notification; as there may be neither, a second request is sent behind the first,
@@ -105,7 +65,7 @@ func (l *lineLink) subscribe(ctx context.Context, id int64, request []byte) (*Su
 		err = first.Error.typed()
 	}
 	if err != nil {
-		_ = own.in.close()
+		_ = own.close()
 		return nil, err
 	}
 	s := &Subscription{in: own.in}
@@ -115,26 +75,26 @@ func (l *lineLink) subscribe(ctx context.Context, id int64, request []byte) (*Su
 	return s, nil
 }
 
-func (c *lineConn) begin(ctx context.Context, id int64, request []byte) (answer, error) {
+func (l *lineLink) begin(ctx context.Context, id int64, request []byte) (answer, error) {
 	probe, err := json.Marshal(callMessage{version, -id, "", json.RawMessage("[]")})
 	if err != nil {
 		return answer{}, err
 	}
-	if err := c.send(ctx, slices.Concat(request, []byte("\r\n"), probe)); err != nil {
+	if err := l.send(ctx, slices.Concat(request, []byte("\r\n"), probe)); err != nil {
 		return answer{}, err
 	}
-	return c.await(ctx, func(a answer) bool { return a.Method != "" || a.isFor(id) || a.isFor(-id) })
+	return l.await(ctx, func(a answer) bool { return a.Method != "" || a.isFor(id) || a.isFor(-id) })
 }
 
 // send writes a request. When it fails, a part of the request may be on its way, so the connection
 // is of no further use.
-func (c *lineConn) send(ctx context.Context, request []byte) error {
+func (l *lineLink) send(ctx context.Context, request []byte) error {
 	timeout := sendTimeout
 	if deadline, ok := ctx.Deadline(); ok {
 		timeout = min(timeout, time.Until(deadline))
 	}
-	if err := writeLine(c.nc, request, timeout); err != nil {
-		_ = c.nc.Close()
+	if err := writeLine(l.nc, request, timeout); err != nil {
+		_ = l.nc.Close()
 		return fmt.Errorf("%w: %w", ErrDisconnected, err)
 	}
 	return nil
@@ -142,9 +102,9 @@ func (c *lineConn) send(ctx context.Context, request []byte) error {
 
 // await reads until something comes that is wanted. What else there is, such as the replies to
 // calls that were given up, is passed by.
-func (c *lineConn) await(ctx context.Context, wanted func(answer) bool) (answer, error) {
+func (l *lineLink) await(ctx context.Context, wanted func(answer) bool) (answer, error) {
 	for range maxSkipped {
-		line, err := c.in.next(ctx)
+		line, err := l.in.next(ctx)
 		if err != nil {
 			return answer{}, err
 		}
@@ -153,6 +113,6 @@ func (c *lineConn) await(ctx context.Context, wanted func(answer) bool) (answer,
 			return a, err
 		}
 	}
-	_ = c.nc.Close()
+	_ = l.nc.Close()
 	return answer{}, fmt.Errorf("%w: too much that was not asked for", ErrProtocol)
 }

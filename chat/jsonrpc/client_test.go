@@ -241,7 +241,7 @@ func fakeServer(t *testing.T, text string) *Client {
 
 // pipeClient is a client on one end of a pipe. Nobody answers at its endpoint.
 func pipeClient(nc net.Conn) *Client {
-	return &Client{link: newLineLink(addr.MustParse("tcp://127.0.0.1:1"), newLineConn(nc))}
+	return &Client{link: newLineLink(addr.MustParse("tcp://127.0.0.1:1"), nc)}
 }
 
 // What a server that is none of ours sends is an error, in bounded time and memory.
@@ -302,7 +302,7 @@ func TestSilentServer(t *testing.T) {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
 		go func() { time.Sleep(time.Second); _ = c.Close() }()
-		for range 2 { // under way, and afterwards: it does not connect anew
+		for range 2 { // under way, and afterwards
 			if err := c.Call(context.Background(), "ping", nil, nil); !errors.Is(err, ErrDisconnected) {
 				t.Errorf("closed: %v", err)
 			}
@@ -451,53 +451,28 @@ func TestHostileHTTPServer(t *testing.T) {
 	}
 }
 
-// A call that finds its connection ended connects anew; when it cannot, nothing was run.
-func TestServerRestarted(t *testing.T) {
-	for _, endpoint := range endpoints(t) {
-		s := newServer(t, Config{Listen: addr.MustParse(endpoint)}, new(fakeDaemon).methods())
-		if err := s.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		at := s.Addr()
-		c, err := Dial(t.Context(), at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Call(t.Context(), "ping", nil, nil); err != nil {
-			t.Error(err)
-		}
-		if err := s.Stop(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if line, ok := c.link.(*lineLink); ok {
-			<-line.conn.in.ended
-		}
-		if err := c.Call(t.Context(), "ping", nil, nil); !errors.Is(err, ErrUnreachable) || errors.Is(err, ErrDisconnected) {
-			t.Errorf("%s, stopped: %v", at, err)
-		}
-		again := newServer(t, Config{Listen: at}, new(fakeDaemon).methods())
-		if err := again.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Call(t.Context(), "ping", nil, nil); err != nil {
-			t.Errorf("%s, started again: %v", at, err)
-		}
-		_ = c.Close()
-		if err := again.Stop(t.Context()); err != nil {
-			t.Error(err)
-		}
+// A call on a connection that is known to have ended is not sent: so nothing was run.
+func TestCallOnEndedConnection(t *testing.T) {
+	c := fakeServer(t, "")
+	defer func() { _ = c.Close() }()
+	if err := c.Call(t.Context(), "ping", nil, nil); !errors.Is(err, ErrDisconnected) || errors.Is(err, ErrUnreachable) {
+		t.Errorf("the call that it ends under: %v", err)
+	}
+	<-c.link.(*lineLink).in.ended
+	if err := c.Call(t.Context(), "ping", nil, nil); !errors.Is(err, ErrDisconnected) || !errors.Is(err, ErrUnreachable) {
+		t.Errorf("the next: %v", err)
 	}
 }
 
-// A server that is none of ours is not connected to again and again.
-func TestForeignServerIsNotAskedAgain(t *testing.T) {
+// What was no JSON-RPC server stays none.
+func TestCallOnForeignConnection(t *testing.T) {
 	c := fakeServer(t, "SSH-2.0-x\r\n")
 	defer func() { _ = c.Close() }()
 	for range 2 {
-		if err := c.Call(t.Context(), "ping", nil, nil); !errors.Is(err, ErrProtocol) {
+		if err := c.Call(t.Context(), "ping", nil, nil); !errors.Is(err, ErrProtocol) || errors.Is(err, ErrUnreachable) {
 			t.Errorf("got %v", err)
 		}
-		<-c.link.(*lineLink).conn.in.ended
+		<-c.link.(*lineLink).in.ended
 	}
 }
 
