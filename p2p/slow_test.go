@@ -98,14 +98,16 @@ func TestR3OverRealSocketsMemoryStaysBounded(t *testing.T) {
 	}()
 	start := time.Now()
 	var most uint64
-	for range messages {
+	for i := range messages {
 		if err := n.Room(t.Context(), len(big)+100); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := n.Broadcast(&text{big}); err != nil {
 			t.Fatal(err)
 		}
-		most = max(most, heap())
+		if i%64 == 0 {
+			most = max(most, heap())
+		}
 	}
 	wantReason(t, deaf, channel.ErrWriteTimeout)
 	if took := time.Since(start); took > 20*time.Second {
@@ -116,14 +118,15 @@ func TestR3OverRealSocketsMemoryStaysBounded(t *testing.T) {
 	}
 	sent := deaf.Stats().BytesOut
 	t.Logf("cut after %d bytes; at most %d bytes of heap in use", sent, most)
-	if sent < 1<<20 || most > 24<<20 {
-		t.Errorf("cut after %d bytes, with %d bytes of heap: want megabytes sent and at most 24 MiB used", sent, most)
+	if sent < 1<<20 || most > 16<<20 {
+		t.Errorf("cut after %d bytes, with %d bytes of heap: want megabytes sent and at most 16 MiB used", sent, most)
 	}
 }
 
 // heap returns how many bytes of heap are in use.
 func heap() uint64 {
 	var stats runtime.MemStats
+	runtime.GC()
 	runtime.ReadMemStats(&stats)
 	return stats.HeapAlloc
 }

@@ -126,7 +126,12 @@ func (c *Channel) Run(begin func() error) error {
 // channel lives.
 func (c *Channel) apart(f func() error) error {
 	done := make(chan error, 1)
-	c.tasks.Go(func() { done <- f() })
+	c.tasks.Go(func() {
+		var err error
+		defer func() { done <- err }()
+		defer c.recovered("", &err)
+		err = f()
+	})
 	return <-done
 }
 

@@ -114,14 +114,23 @@ func (c *Channel) takeOnEnd() []func() {
 
 // Go runs f on a goroutine of the channel's; f must return when its context
 // ends, which is when the channel begins to end. Once that is so f is not run,
-// and Go returns false.
+// and Go returns false. A panic in f ends the channel.
 func (c *Channel) Go(f func(context.Context)) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
 		return false
 	}
-	c.tasks.Go(func() { f(c.ctx) })
+	c.tasks.Go(func() {
+		var err error
+		defer func() {
+			if err != nil {
+				c.Close(err)
+			}
+		}()
+		defer c.recovered("", &err)
+		f(c.ctx)
+	})
 	return true
 }
 

@@ -225,14 +225,17 @@ func (c *Channel) serve(s *subscription) {
 
 // call runs the handler. A panic in it ends this channel and nothing else.
 func (c *Channel) call(s *subscription, payload []byte) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &PanicError{Command: s.Spec.Command, Value: v}
-			c.cfg.Log.Error("A message handler panicked", zap.String("peer", c.cfg.Addr.Redacted()), zap.String("cmd", s.Spec.Command),
-				zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))
-		}
-	}()
+	defer c.recovered(s.Spec.Command, &err)
 	return s.Handle(payload)
+}
+
+// recovered, deferred, turns a panic in the code of a protocol into an error.
+func (c *Channel) recovered(command string, err *error) {
+	if v := recover(); v != nil {
+		*err = &PanicError{Command: command, Value: v}
+		c.cfg.Log.Error("A protocol panicked", zap.String("peer", c.cfg.Addr.Redacted()), zap.String("cmd", command),
+			zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))
+	}
 }
 
 // sleep waits for d, or until ctx or the channel ends, and reports whether it

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -109,6 +110,29 @@ func TestL8APanicEndsOneChannelWithAnErrorInTheLog(t *testing.T) {
 				f.write(t, note{"x"})
 				var crash *PanicError
 				if err := f.ended(t); !errors.As(err, &crash) || crash.Command != "note" || crash.Value != "oh" {
+					t.Errorf("ended with %v", err)
+				}
+				if logs.Len() != 1 {
+					t.Errorf("%d lines in the log, want 1", logs.Len())
+				}
+			})
+		})
+	}
+}
+
+func TestL8APanicOutsideAHandlerEndsOneChannelToo(t *testing.T) {
+	for name, provoke := range map[string]func(*fixture){
+		"task":  func(f *fixture) { f.Go(func(context.Context) { panic("oh") }) },
+		"timer": func(f *fixture) { f.AfterFunc(time.Second, func(context.Context) { panic("oh") }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				core, logs := observer.New(zapcore.ErrorLevel)
+				f := start(t, func(cfg *Config) { cfg.Log = zap.New(core) }, func(c *Channel) { opens(t, c) })
+				open(t, f)
+				provoke(f)
+				var crash *PanicError
+				if err := f.ended(t); !errors.As(err, &crash) || crash.Value != "oh" {
 					t.Errorf("ended with %v", err)
 				}
 				if logs.Len() != 1 {
