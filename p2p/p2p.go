@@ -108,9 +108,11 @@ func (p *P2p) Addrs() []addr.Addr {
 	return p.run.inbound.Addrs()
 }
 
-// Channels returns the peers connected now, in no particular order. It never
-// returns one whose handshake is not done.
-func (p *P2p) Channels() []*channel.Channel { return slices.Clone(*p.peers.Load()) }
+// Channels returns the peers connected now, in no particular order: neither those
+// whose handshake is not done nor those that are being left.
+func (p *P2p) Channels() []*channel.Channel {
+	return slices.DeleteFunc(slices.Clone(*p.peers.Load()), func(ch *channel.Channel) bool { return ch.Err() != nil })
+}
 
 // ErrNotRunning says that the node is not running, so nothing can be sent.
 var ErrNotRunning = errors.New("the p2p node is not running")

@@ -104,8 +104,9 @@ func (c *Client) Call(ctx context.Context, method string, params, result any) er
 
 // Subscribe calls a method that goes on to send notifications, on a connection of its own. It
 // returns when the server has taken the request, so nothing that happens from then on is missed.
-// Errors are those of Call. The subscription lives until it is closed, also longer than ctx and the
-// client.
+// Errors are those of Call; over lines, when the client's own connection has ended, the subscription
+// fails too, rather than be with another server than the calls were. Once made it lives until it is
+// closed, also longer than ctx and the client.
 func (c *Client) Subscribe(ctx context.Context, method string, params any) (*Subscription, error) {
 	ctx, cancel := context.WithTimeout(ctx, replyTimeout)
 	defer cancel()

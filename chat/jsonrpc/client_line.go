@@ -64,6 +64,9 @@ func (l *lineLink) subscribe(ctx context.Context, id int64, request []byte) (*Su
 	if err == nil && first.isFor(id) && first.Error != nil {
 		err = first.Error.typed()
 	}
+	if err == nil {
+		err = l.in.failure() // the calls were with a server that has ended, and this is another
+	}
 	if err != nil {
 		_ = own.close()
 		return nil, err

@@ -464,6 +464,28 @@ func TestCallOnEndedConnection(t *testing.T) {
 	}
 }
 
+// A subscription is with the server that the calls are with, not with one that has taken its place.
+func TestSubscribeAfterRestart(t *testing.T) {
+	s := newServer(t, Config{}, new(fakeDaemon).methods())
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	at := s.Addr()
+	c, err := Dial(t.Context(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	startServer(t, Config{Listen: at}, new(fakeDaemon).methods())
+	<-c.link.(*lineLink).in.ended
+	if _, err := c.Subscribe(t.Context(), "dnet.subscribe_events", nil); !errors.Is(err, ErrDisconnected) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // What was no JSON-RPC server stays none.
 func TestCallOnForeignConnection(t *testing.T) {
 	c := fakeServer(t, "SSH-2.0-x\r\n")

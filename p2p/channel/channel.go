@@ -12,6 +12,7 @@
 package channel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -220,7 +221,8 @@ func (c *Channel) opened(remote wire.Version) error {
 }
 
 // Send encodes a message and queues it, after the pause that metering asks for
-// before a command that was sent too often; other commands do not wait. It must
+// before a command that was sent too often; other commands do not wait. The error
+// is ErrNotSpoken, ErrQueueFull, ErrClosed, that of ctx, or wire.ErrTooLarge. It must
 // not be called for a metered command from a handler that runs on the reader.
 func (c *Channel) Send(ctx context.Context, m wire.Message) error {
 	f, err := newFrame(c.cfg.Magic, m)
@@ -232,7 +234,7 @@ func (c *Channel) Send(ctx context.Context, m wire.Message) error {
 		return err
 	}
 	if !c.sleep(ctx, delay) {
-		return ErrClosed
+		return cmp.Or(ctx.Err(), ErrClosed)
 	}
 	return c.push(f)
 }

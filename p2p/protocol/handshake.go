@@ -62,8 +62,12 @@ func (h *Handshake) Start(ctx context.Context, endpoint addr.Addr, external []ad
 	for _, a := range external {
 		v.ExtSendAddr = append(v.ExtSendAddr, a.Public())
 	}
-	for len(v.ExtSendAddr) > 0 && len(v.AppendPayload(nil)) > v.Spec().MaxPayload {
+	tooLong := func() bool { return len(v.AppendPayload(nil)) > v.Spec().MaxPayload }
+	for len(v.ExtSendAddr) > 0 && tooLong() {
 		v.ExtSendAddr = v.ExtSendAddr[:len(v.ExtSendAddr)-1]
+	}
+	if tooLong() {
+		v.ResolveRecvAddr = addr.Addr{}
 	}
 	return h.ch.Send(ctx, &v)
 }

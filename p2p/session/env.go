@@ -116,7 +116,7 @@ func (e *Env) setUp(ctx context.Context, ch *channel.Channel, endpoint addr.Addr
 		return err
 	}
 	handshake, err := protocol.NewHandshake(ch, e.Identity, func(remote wire.Version) error {
-		extensions, err := e.Registry.AttachFeatures(ch, e.Node, e.shared(ch.Kind(), remote))
+		extensions, err := e.extensions(ch, remote)
 		if err != nil {
 			return err
 		}
@@ -141,18 +141,20 @@ func (e *Env) start(ch *channel.Channel, protocols []protocol.Protocol) error {
 	return nil
 }
 
+// extensions makes the protocols that the peer advertises as we do.
+func (e *Env) extensions(ch *channel.Channel, remote wire.Version) ([]protocol.Protocol, error) {
+	if e.HideFeatures {
+		return nil, nil
+	}
+	return e.Registry.AttachFeatures(ch, e.Node, remote.Features)
+}
+
 // features returns what is advertised on channels of a kind.
 func (e *Env) features(kind channel.Kind) []wire.Feature {
 	if e.HideFeatures {
 		return nil
 	}
 	return e.Registry.Features(kind)
-}
-
-// shared returns what the peer advertises, as far as we do too.
-func (e *Env) shared(kind channel.Kind, remote wire.Version) []wire.Feature {
-	ours := e.features(kind)
-	return slices.DeleteFunc(slices.Clone(remote.Features), func(f wire.Feature) bool { return !slices.Contains(ours, f) })
 }
 
 // logEnd says how a channel ended: an offence of the peer's is a warning,
