@@ -66,12 +66,24 @@ func startNode(b *testing.B, c *counter, change func(*p2p.Settings)) *p2p.P2p {
 	return node
 }
 
+// connected waits until the node has so many peers, and has said to each all that
+// two nodes say at first: version, verack, getaddr, addr, ping and pong.
 func connected(b *testing.B, node *p2p.P2p, n int) {
-	for len(node.Channels()) < n {
+	const first = 6
+	settled := func() bool {
+		peers := node.Channels()
+		for _, ch := range peers {
+			if s := ch.Stats(); s.MessagesIn < first || s.MessagesOut < first {
+				return false
+			}
+		}
+		return len(peers) == n
+	}
+	for !settled() {
 		if b.Context().Err() != nil {
 			b.Fatal("interrupted")
 		}
-		time.Sleep(time.Millisecond)
+		runtime.Gosched()
 	}
 }
 
@@ -170,7 +182,6 @@ func BenchmarkIdle(b *testing.B) {
 				})
 				connected(b, listener, peers)
 				connected(b, dialer, peers)
-				time.Sleep(100 * time.Millisecond) // the first pings and addresses
 				b.ReportMetric(float64(inUse()-before)/peers, "B/conn")
 				begin := time.Now()
 				if err := listener.Stop(context.Background()); err != nil {

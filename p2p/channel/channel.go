@@ -66,6 +66,7 @@ type Channel struct {
 	cancel context.CancelCauseFunc
 	tasks  sync.WaitGroup // what the channel started, but for its writer
 	open   atomic.Bool
+	ended  atomic.Bool // Close was called; changed under mu
 
 	// of the goroutine in Run
 	early     []earlyMessage
@@ -80,7 +81,6 @@ type Channel struct {
 	received  meter
 	sent      meter
 	onEnd     []func()
-	ended     bool // Close was called
 	finished  bool // onEnd has been taken
 	remote    wire.Version
 }
@@ -176,7 +176,7 @@ func (c *Channel) find(last *subscription, header wire.Header) (*subscription, e
 
 //go:noinline
 func (c *Channel) handle(s *subscription, header int, payload []byte) error {
-	if c.ctx.Err() != nil {
+	if c.ended.Load() {
 		return c.Err()
 	}
 	c.count.messagesIn.Add(1)
@@ -212,7 +212,7 @@ func (c *Channel) Open(remote wire.Version, start func() error) error {
 func (c *Channel) opened(remote wire.Version) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended {
+	if c.ended.Load() {
 		return ErrClosed
 	}
 	c.remote = remote

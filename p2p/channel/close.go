@@ -29,11 +29,11 @@ const (
 func (c *Channel) Close(reason error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended {
+	if c.ended.Load() {
 		return
 	}
-	c.ended = true
 	c.cancel(reason)
+	c.ended.Store(true)
 	c.queue.close()
 	// The reader may sit in a read; a deadline in the past gets it out.
 	_ = c.conn.SetReadDeadline(time.Unix(1, 0)) // fails only on a closed connection, which unblocks the reader as well
@@ -118,7 +118,7 @@ func (c *Channel) takeOnEnd() []func() {
 func (c *Channel) Go(f func(context.Context)) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended {
+	if c.ended.Load() {
 		return false
 	}
 	c.tasks.Go(func() {

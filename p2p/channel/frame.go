@@ -14,20 +14,24 @@ type frame struct {
 	span
 }
 
-// span is where the bytes of a frame are. Queues hold many of them.
+// span is where the bytes of one frame are, or of several that follow one
+// another. Queues hold them.
 type span struct {
 	block      *block
 	start, end int32
+	frames     int32
 }
 
 func (s span) size() int { return int(s.end - s.start) }
 
 func (s span) bytes() []byte { return s.block.buf[s.start:s.end] }
 
+func (s span) release() { s.block.release(int64(s.frames)) }
+
 // newFrame encodes a message into a block of its own.
 func newFrame(magic [4]byte, m wire.Message) (frame, error) {
 	b, err := wire.AppendFrame(nil, magic, m)
-	return frame{command: m.Spec().Command, span: span{block: &block{buf: b}, end: int32(len(b))}}, err
+	return frame{command: m.Spec().Command, span: span{block: &block{buf: b}, end: int32(len(b)), frames: 1}}, err
 }
 
 // blockSize is the room in one block of an Encoder. A frame of more than a quarter
@@ -101,13 +105,13 @@ func (e *Encoder) encode(m wire.Message) (frame, error) {
 		if err != nil {
 			return frame{}, err
 		}
-		f := frame{command: m.Spec().Command, span: span{block: e.block, start: int32(e.used), end: int32(e.used + len(b))}}
+		f := frame{command: m.Spec().Command, span: span{block: e.block, start: int32(e.used), end: int32(e.used + len(b)), frames: 1}}
 		if len(b) <= cap(tail) {
 			e.used += len(b)
 			return f, nil
 		}
 		if fresh || len(b) > blockSize/4 {
-			f.span = span{block: &block{buf: b}, end: int32(len(b))}
+			f.span = span{block: &block{buf: b}, end: int32(len(b)), frames: 1}
 			return f, nil
 		}
 		e.block.release(filling)

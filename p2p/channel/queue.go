@@ -40,6 +40,7 @@ type sendQueue struct {
 	normal   ring
 	current  span // partly written; empty: none
 	offset   int  // how much of it
+	direct   bool // what is being written is a piece of it, not a copy
 	bytes    int  // all that is not written yet
 	closed   bool
 	writing  bool          // a writer is at work
@@ -109,55 +110,57 @@ func (q *sendQueue) write() {
 	}
 }
 
-// fill moves as many bytes as fit into b. When there are none the writer is at
-// its end, decided under the lock so that no frame is left without a writer.
+// fill returns the bytes to write now: a piece of the frames that wait, where
+// they are, when that is enough for one write, else copies of many in b. Without
+// any the writer is at its end, which is decided under the lock so that no frame
+// is left without a writer.
 func (q *sendQueue) fill(b []byte) []byte {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	var sent *block // whose frames are done with, done of them
-	var done int64
-	for len(b) < cap(b) {
-		if q.current.size() == 0 && !q.next() {
-			break
-		}
+	if q.current.size() == 0 && !q.next() {
+		q.writing = false
+		q.wake()
+		return nil
+	}
+	rest := q.current.bytes()[q.offset:]
+	q.direct = len(rest) >= chunk/2 || q.urgent.n+q.normal.n == 0
+	if q.direct {
+		return rest[:min(len(rest), chunk)]
+	}
+	for len(b) < cap(b) && (q.current.size() > 0 || q.next()) {
 		rest := q.current.bytes()[q.offset:]
 		n := min(len(rest), cap(b)-len(b))
 		b = append(b, rest[:n]...)
-		if q.offset += n; n < len(rest) {
-			break
-		}
-		if q.current.block != sent && sent != nil {
-			sent.release(done)
-			done = 0
-		}
-		sent = q.current.block
-		done++
-		q.current = span{}
-	}
-	if sent != nil {
-		sent.release(done)
-	}
-	if len(b) == 0 {
-		q.writing = false
-		q.wake()
+		q.advance(n)
 	}
 	return b
 }
 
-// next takes the frame to send now: the urgent ones go first, but never into the
+// next takes the frames to send now: the urgent ones go first, but never into the
 // middle of another.
 func (q *sendQueue) next() bool {
-	f, ok := q.urgent.pop()
+	s, ok := q.urgent.pop()
 	if !ok {
-		f, ok = q.normal.pop()
+		s, ok = q.normal.pop()
 	}
-	q.current, q.offset = f, 0
+	q.current, q.offset = s, 0
 	return ok
+}
+
+// advance is done with n more bytes of the current frames.
+func (q *sendQueue) advance(n int) {
+	if q.offset += n; q.offset == q.current.size() {
+		q.current.release()
+		q.current = span{}
+	}
 }
 
 func (q *sendQueue) sent(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.direct {
+		q.advance(n)
+	}
 	q.bytes -= n
 	q.progress = time.Now()
 	if q.bytes <= q.limit/2 { // sooner, those who wait would be woken for each chunk
@@ -170,7 +173,7 @@ func (q *sendQueue) fail(err error) {
 	q.mu.Lock()
 	q.closed, q.writing = true, false
 	for ok := q.current.block != nil || q.next(); ok; ok = q.next() {
-		q.current.block.release(1)
+		q.current.release()
 	}
 	q.bytes = 0
 	q.wake()
@@ -202,7 +205,7 @@ func (q *sendQueue) dropRest() {
 	for _, frames := range []*ring{&q.urgent, &q.normal} {
 		for f, ok := frames.pop(); ok; f, ok = frames.pop() {
 			q.bytes -= f.size()
-			f.block.release(1)
+			f.release()
 		}
 	}
 }
@@ -229,6 +232,12 @@ func (q *sendQueue) drain(patience, most time.Duration) bool {
 // room waits until n bytes fit, the queue is closed, or the peer has accepted
 // nothing for so long that it is not worth the wait.
 func (q *sendQueue) room(ctx context.Context, n int) {
+	q.mu.Lock()
+	fits := q.bytes+n <= q.limit
+	q.mu.Unlock()
+	if fits {
+		return
+	}
 	q.wait(ctx, func() (bool, time.Duration) {
 		if q.closed || q.bytes == 0 || q.bytes+n <= q.limit {
 			return true, 0

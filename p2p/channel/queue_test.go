@@ -347,7 +347,7 @@ func TestTheRingKeepsTheOrder(t *testing.T) {
 	next, want := int32(0), int32(0)
 	for round := range 200 {
 		for range round % 7 {
-			r.push(span{start: next})
+			r.push(span{start: next, end: -1})
 			next++
 		}
 		for range round % 5 {

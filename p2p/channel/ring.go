@@ -1,6 +1,7 @@
 package channel
 
-// ring is a queue of encoded frames that reuses its memory.
+// ring is a queue of encoded frames that reuses its memory. Frames that follow
+// one another in their block take one place.
 type ring struct {
 	spans []span // of a length that is a power of two, or none
 	head  int
@@ -8,9 +9,17 @@ type ring struct {
 }
 
 // keepRing is how many places an empty ring keeps.
-const keepRing = 512
+const keepRing = 64
 
 func (r *ring) push(s span) {
+	if r.n > 0 {
+		last := &r.spans[(r.head+r.n-1)&(len(r.spans)-1)]
+		if last.block == s.block && last.end == s.start {
+			last.end = s.end
+			last.frames += s.frames
+			return
+		}
+	}
 	if r.n == len(r.spans) {
 		grown := make([]span, max(4, 2*r.n))
 		for i := range r.n {
@@ -22,7 +31,7 @@ func (r *ring) push(s span) {
 	r.n++
 }
 
-// pop returns the oldest frame; ok is false when there is none.
+// pop returns the oldest place; ok is false when there is none.
 func (r *ring) pop() (s span, ok bool) {
 	if r.n == 0 {
 		return span{}, false
