@@ -105,6 +105,9 @@ func explainAnswer(at string, answer *jsonrpc.Error, err error) error {
 
 // unsure tells whether, after an error of Send, the text may have been sent.
 func unsure(err error) bool {
+	if errors.Is(err, jsonrpc.ErrUnreachable) {
+		return false // also when the connection had ended: nothing was run
+	}
 	return errors.Is(err, jsonrpc.ErrDisconnected) || errors.Is(err, jsonrpc.ErrProtocol) || errors.Is(err, context.DeadlineExceeded)
 }
 

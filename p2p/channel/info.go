@@ -46,9 +46,6 @@ type Stats struct {
 
 // Stats returns the counters as they are now.
 func (c *Channel) Stats() Stats {
-	c.queue.mu.Lock()
-	queued := c.queue.bytes
-	c.queue.mu.Unlock()
 	return Stats{
 		BytesIn:     c.count.bytesIn.Load(),
 		BytesOut:    c.count.bytesOut.Load(),
@@ -56,6 +53,6 @@ func (c *Channel) Stats() Stats {
 		MessagesOut: c.count.messagesOut.Load(),
 		Dropped:     c.count.dropped.Load(),
 		Refused:     c.count.refused.Load(),
-		Queued:      queued,
+		Queued:      int(c.queue.waiting.Load()),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dchat/p2p/transport"
@@ -34,6 +35,8 @@ type sendQueue struct {
 	count   *counters
 	failed  func(error) // the connection is broken; called once, from the writer
 	run     func()      // write, bound once so that starting it allocates nothing
+
+	waiting atomic.Int64 // bytes, for those who only look
 
 	mu       sync.Mutex
 	urgent   ring
@@ -78,6 +81,7 @@ func (q *sendQueue) add(f span, urgent bool) error {
 		q.progress = time.Now()
 	}
 	q.bytes += f.size()
+	q.waiting.Store(int64(q.bytes))
 	if !q.writing {
 		q.writing = true
 		q.writer.Add(1)
@@ -122,6 +126,7 @@ func (q *sendQueue) fill(b []byte) []byte {
 		q.wake()
 		return nil
 	}
+	q.lengthen()
 	rest := q.current.bytes()[q.offset:]
 	q.direct = len(rest) >= chunk/2 || q.urgent.n+q.normal.n == 0
 	if q.direct {
@@ -147,6 +152,15 @@ func (q *sendQueue) next() bool {
 	return ok
 }
 
+// lengthen adds to the current frames those that follow them in their block too.
+func (q *sendQueue) lengthen() {
+	for q.urgent.n == 0 && q.normal.continues(q.current) {
+		more, _ := q.normal.pop()
+		q.current.end = more.end
+		q.current.frames += more.frames
+	}
+}
+
 // advance is done with n more bytes of the current frames.
 func (q *sendQueue) advance(n int) {
 	if q.offset += n; q.offset == q.current.size() {
@@ -156,13 +170,15 @@ func (q *sendQueue) advance(n int) {
 }
 
 func (q *sendQueue) sent(n int) {
+	now := time.Now()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.direct {
 		q.advance(n)
 	}
 	q.bytes -= n
-	q.progress = time.Now()
+	q.waiting.Store(int64(q.bytes))
+	q.progress = now
 	if q.bytes <= q.limit/2 { // sooner, those who wait would be woken for each chunk
 		q.wake()
 	}
@@ -176,6 +192,7 @@ func (q *sendQueue) fail(err error) {
 		q.current.release()
 	}
 	q.bytes = 0
+	q.waiting.Store(0)
 	q.wake()
 	q.mu.Unlock()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -205,6 +222,7 @@ func (q *sendQueue) dropRest() {
 	for _, frames := range []*ring{&q.urgent, &q.normal} {
 		for f, ok := frames.pop(); ok; f, ok = frames.pop() {
 			q.bytes -= f.size()
+			q.waiting.Store(int64(q.bytes))
 			f.release()
 		}
 	}
@@ -232,10 +250,7 @@ func (q *sendQueue) drain(patience, most time.Duration) bool {
 // room waits until n bytes fit, the queue is closed, or the peer has accepted
 // nothing for so long that it is not worth the wait.
 func (q *sendQueue) room(ctx context.Context, n int) {
-	q.mu.Lock()
-	fits := q.bytes+n <= q.limit
-	q.mu.Unlock()
-	if fits {
+	if int(q.waiting.Load())+n <= q.limit {
 		return
 	}
 	q.wait(ctx, func() (bool, time.Duration) {

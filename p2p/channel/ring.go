@@ -44,3 +44,8 @@ func (r *ring) pop() (s span, ok bool) {
 	}
 	return s, true
 }
+
+// continues tells whether the oldest place follows another in its block.
+func (r *ring) continues(s span) bool {
+	return r.n > 0 && s.block == r.spans[r.head].block && s.end == r.spans[r.head].start
+}
