@@ -53,6 +53,6 @@ func (c *Channel) Stats() Stats {
 		MessagesOut: c.count.messagesOut.Load(),
 		Dropped:     c.count.dropped.Load(),
 		Refused:     c.count.refused.Load(),
-		Queued:      int(c.queue.waiting.Load()),
+		Queued:      int(c.queue.bytes.Load()),
 	}
 }

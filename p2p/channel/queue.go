@@ -36,7 +36,7 @@ type sendQueue struct {
 	failed  func(error) // the connection is broken; called once, from the writer
 	run     func()      // write, bound once so that starting it allocates nothing
 
-	waiting atomic.Int64 // bytes, for those who only look
+	bytes atomic.Int64 // all that is not written yet; changed under mu
 
 	mu       sync.Mutex
 	urgent   ring
@@ -44,7 +44,6 @@ type sendQueue struct {
 	current  span // partly written; empty: none
 	offset   int  // how much of it
 	direct   bool // what is being written is a piece of it, not a copy
-	bytes    int  // all that is not written yet
 	closed   bool
 	writing  bool          // a writer is at work
 	progress time.Time     // when bytes last left, or the queue last became busy
@@ -69,7 +68,8 @@ func (q *sendQueue) add(f span, urgent bool) error {
 	if urgent {
 		limit += urgentLimit
 	}
-	if q.bytes > 0 && q.bytes+f.size() > limit {
+	waiting := int(q.bytes.Load())
+	if waiting > 0 && waiting+f.size() > limit {
 		return ErrQueueFull
 	}
 	if urgent {
@@ -77,11 +77,10 @@ func (q *sendQueue) add(f span, urgent bool) error {
 	} else {
 		q.normal.push(f)
 	}
-	if q.bytes == 0 {
+	if waiting == 0 {
 		q.progress = time.Now()
 	}
-	q.bytes += f.size()
-	q.waiting.Store(int64(q.bytes))
+	q.bytes.Store(int64(waiting + f.size()))
 	if !q.writing {
 		q.writing = true
 		q.writer.Add(1)
@@ -176,10 +175,9 @@ func (q *sendQueue) sent(n int) {
 	if q.direct {
 		q.advance(n)
 	}
-	q.bytes -= n
-	q.waiting.Store(int64(q.bytes))
+	left := int(q.bytes.Add(int64(-n)))
 	q.progress = now
-	if q.bytes <= q.limit/2 { // sooner, those who wait would be woken for each chunk
+	if left <= q.limit/2 { // sooner, those who wait would be woken for each chunk
 		q.wake()
 	}
 }
@@ -191,8 +189,7 @@ func (q *sendQueue) fail(err error) {
 	for ok := q.current.block != nil || q.next(); ok; ok = q.next() {
 		q.current.release()
 	}
-	q.bytes = 0
-	q.waiting.Store(0)
+	q.bytes.Store(0)
 	q.wake()
 	q.mu.Unlock()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -221,8 +218,7 @@ func (q *sendQueue) dropRest() {
 	defer q.mu.Unlock()
 	for _, frames := range []*ring{&q.urgent, &q.normal} {
 		for f, ok := frames.pop(); ok; f, ok = frames.pop() {
-			q.bytes -= f.size()
-			q.waiting.Store(int64(q.bytes))
+			q.bytes.Add(int64(-f.size()))
 			f.release()
 		}
 	}
@@ -236,7 +232,7 @@ func (q *sendQueue) drain(patience, most time.Duration) bool {
 	defer cancel()
 	begin, empty := time.Now(), false
 	q.wait(ctx, func() (bool, time.Duration) {
-		empty = q.bytes == 0 && !q.writing
+		empty = q.bytes.Load() == 0 && !q.writing
 		last := q.progress
 		if last.Before(begin) {
 			last = begin
@@ -250,16 +246,21 @@ func (q *sendQueue) drain(patience, most time.Duration) bool {
 // room waits until n bytes fit, the queue is closed, or the peer has accepted
 // nothing for so long that it is not worth the wait.
 func (q *sendQueue) room(ctx context.Context, n int) {
-	if int(q.waiting.Load())+n <= q.limit {
+	if q.fits(n) {
 		return
 	}
 	q.wait(ctx, func() (bool, time.Duration) {
-		if q.closed || q.bytes == 0 || q.bytes+n <= q.limit {
+		if q.closed || q.fits(n) {
 			return true, 0
 		}
 		patience := stalled - time.Since(q.progress)
 		return patience <= 0, patience
 	})
+}
+
+func (q *sendQueue) fits(n int) bool {
+	waiting := int(q.bytes.Load())
+	return waiting == 0 || waiting+n <= q.limit
 }
 
 // wait asks done, under the lock, each time the queue changes and again after
