@@ -229,19 +229,19 @@ func (c *Channel) Send(ctx context.Context, m wire.Message) error {
 	if err != nil {
 		return err
 	}
-	delay, err := c.meterSent(f)
+	delay, err := c.meterSent(&f)
 	if err != nil {
 		return err
 	}
 	if !c.sleep(ctx, delay) {
 		return cmp.Or(ctx.Err(), ErrClosed)
 	}
-	return c.push(f)
+	return c.push(&f)
 }
 
 // queueFrame queues a frame that is shared with other channels. It never blocks:
 // where metering asks for a pause the frame is queued after it.
-func (c *Channel) queueFrame(f frame) error {
+func (c *Channel) queueFrame(f *frame) error {
 	delay, err := c.meterSent(f)
 	if err != nil {
 		return err
@@ -249,9 +249,10 @@ func (c *Channel) queueFrame(f frame) error {
 	if delay == 0 {
 		return c.push(f)
 	}
+	later := *f // so that f itself need not outlive the call
 	ran := c.Go(func(ctx context.Context) {
-		if !c.sleep(ctx, delay) || c.push(f) != nil {
-			f.block.release(1) // push counts it as refused, and there is nobody to tell
+		if !c.sleep(ctx, delay) || c.push(&later) != nil {
+			later.block.release(1) // push counts it as refused, and there is nobody to tell
 		}
 	})
 	if !ran {
@@ -261,7 +262,7 @@ func (c *Channel) queueFrame(f frame) error {
 }
 
 // meterSent counts a message to be sent and says how long it has to wait.
-func (c *Channel) meterSent(f frame) (time.Duration, error) {
+func (c *Channel) meterSent(f *frame) (time.Duration, error) {
 	s := c.subscription(f.command)
 	if s == nil {
 		return 0, ErrNotSpoken
@@ -275,7 +276,7 @@ func (c *Channel) meterSent(f frame) (time.Duration, error) {
 	return sendDelay(total, s.Spec.Metering), nil
 }
 
-func (c *Channel) push(f frame) error {
+func (c *Channel) push(f *frame) error {
 	if err := c.queue.add(f.span, urgent(f.command)); err != nil {
 		c.count.refused.Add(1)
 		return err

@@ -75,13 +75,13 @@ func NewEncoder(magic [4]byte) *Encoder { return &Encoder{magic: magic} }
 func (e *Encoder) Broadcast(m wire.Message, channels []*Channel) (int, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	f, err := e.encode(m)
-	if err != nil {
+	var f frame
+	if err := e.encode(m, &f); err != nil {
 		return 0, err
 	}
 	queued := 0
 	for _, ch := range channels {
-		if ch.queueFrame(f) == nil { // the channel counts those it refuses
+		if ch.queueFrame(&f) == nil { // the channel counts those it refuses
 			queued++
 		}
 	}
@@ -93,7 +93,8 @@ func (e *Encoder) Broadcast(m wire.Message, channels []*Channel) (int, error) {
 
 // encode appends the frame of a message to the block, or to a fresh one, or makes
 // one of its own for it.
-func (e *Encoder) encode(m wire.Message) (frame, error) {
+func (e *Encoder) encode(m wire.Message, f *frame) error {
+	f.command, f.frames = m.Spec().Command, 1
 	for fresh := false; ; fresh = true {
 		if e.block == nil {
 			e.block, e.used = blocks.Get().(*block), 0
@@ -103,16 +104,17 @@ func (e *Encoder) encode(m wire.Message) (frame, error) {
 		tail := e.block.buf[e.used:e.used]
 		b, err := wire.AppendFrame(tail, e.magic, m)
 		if err != nil {
-			return frame{}, err
+			return err
 		}
-		f := frame{command: m.Spec().Command, span: span{block: e.block, start: int32(e.used), end: int32(e.used + len(b)), frames: 1}}
 		if len(b) <= cap(tail) {
+			f.block, f.start = e.block, int32(e.used)
 			e.used += len(b)
-			return f, nil
+			f.end = int32(e.used)
+			return nil
 		}
 		if fresh || len(b) > blockSize/4 {
-			f.span = span{block: &block{buf: b}, end: int32(len(b)), frames: 1}
-			return f, nil
+			f.block, f.start, f.end = &block{buf: b}, 0, int32(len(b))
+			return nil
 		}
 		e.block.release(filling)
 		e.block = nil
