@@ -11,6 +11,7 @@ import (
 
 	"dchat/modules/rpcfx"
 	"dchat/modules/settingsfx"
+	"dchat/p2p/hosts"
 	"dchat/p2p/transport"
 )
 
@@ -21,7 +22,11 @@ func explain(err error, loaded *settingsfx.Loaded) string {
 	var rpc *rpcfx.ListenError // it says itself what to do
 	var file *fs.PathError
 	advice := ""
+	var locked *hosts.LockedError
 	switch {
+	case errors.As(err, &locked):
+		err = locked
+		advice = ": change " + where(loaded, "net.hostlist")
 	case errors.As(err, &inbound):
 		err = inbound
 		advice = remedy(err) + ": change " + where(loaded, inboundKey(loaded))

@@ -88,7 +88,7 @@ func (c *cli) introduce(network *localnet.Network, took time.Duration) error {
 	fmt.Fprintf(&b, `
 To join with a daemon of its own, type in a second terminal:
 
-  go run ./cmd/dchatd --localnet --accept %s://127.0.0.1:0 --rpc-listen tcp://127.0.0.1:51055 --peers %s
+  go run ./cmd/dchatd --localnet --accept %s://127.0.0.1:0 --rpc-listen tcp://127.0.0.1:51055 --hostlist '' --peers %s
 
 and to talk through that one, in a third:
 

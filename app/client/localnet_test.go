@@ -25,7 +25,7 @@ func TestLocalnetDemonstratesAndExits(t *testing.T) {
 			if strings.Contains(r.stdout, "is not read") {
 				t.Error("it reads its input")
 			}
-			join := regexp.MustCompile(`\n  go run \./cmd/dchatd --localnet --accept (tcp\S*)://127\.0\.0\.1:0 --rpc-listen \S+ --peers (\S+)\n`).FindStringSubmatch(r.stdout)
+			join := regexp.MustCompile(`\n  go run \./cmd/dchatd --localnet --accept (tcp\S*)://127\.0\.0\.1:0 --rpc-listen \S+ --hostlist '' --peers (\S+)\n`).FindStringSubmatch(r.stdout)
 			if join == nil || !strings.Contains(r.stdout, "  node 1   "+strings.Split(join[2], ",")[0]+" ") {
 				t.Errorf("no word on how to join:\n%s", r.stdout)
 			}

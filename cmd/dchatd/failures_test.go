@@ -117,6 +117,21 @@ func TestSocketInUse(t *testing.T) {
 	}
 }
 
+// D7: two daemons do not share a list of addresses.
+func TestD7HostListInUse(t *testing.T) {
+	t.Parallel()
+	list := filepath.Join(newHome(t), "hostlist.tsv")
+	first := setup{args: []string{"--hostlist", list}}.start(t)
+	second := setup{args: []string{"--hostlist", list}}.launch(t)
+	if code := second.exit(patience); code != 1 {
+		t.Errorf("status %d, want 1", code)
+	}
+	second.complained(t, list, "in use by another running node", "stop it", "--hostlist")
+	if ask[string](first, "ping") != "pong" {
+		t.Error("the first is not reached any more")
+	}
+}
+
 // complained checks that beside the log there is one line on standard error, the last one, and
 // that it says all of these.
 func (d *daemon) complained(t *testing.T, says ...string) {

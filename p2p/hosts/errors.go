@@ -42,7 +42,7 @@ func (e *LockedError) Error() string {
 	if e.Process != 0 {
 		who = fmt.Sprintf("another running node (process %d)", e.Process)
 	}
-	return fmt.Sprintf("host list %s is in use by %s: stop it, or give this node a directory of its own", e.File, who)
+	return fmt.Sprintf("host list %s is in use by %s: stop it, or give this node a list of its own", e.File, who)
 }
 
 // BlacklistError says what is wrong with one entry of a blacklist.
