@@ -80,8 +80,8 @@ func TestOnlyAConnectionThatLastedMakesTheNextRetryQuick(t *testing.T) {
 		play  func(*p2ptest.Peer)
 		quick bool
 	}{
-		{"a good one of 11 s", func(p *p2ptest.Peer) { p.Greet(); <-time.After(11 * time.Second) }, true},
-		{"a good one of 5 s", func(p *p2ptest.Peer) { p.Greet(); <-time.After(5 * time.Second) }, false},
+		{"a good one of 3 s", func(p *p2ptest.Peer) { p.Greet(); <-time.After(3 * time.Second) }, true},
+		{"a good one of 1 s", func(p *p2ptest.Peer) { p.Greet(); <-time.After(time.Second) }, false},
 		{"a handshake that never ends", func(p *p2ptest.Peer) { p.Closed() }, false},
 		{"a handshake that is refused", func(p *p2ptest.Peer) { p.Verack.AppName = "other"; p.Send(&p.Version, &p.Verack); p.Closed() }, false},
 	} {

@@ -50,8 +50,10 @@ type manualSlot struct {
 }
 
 // lasted is how long a connection must have been up, its handshake done, for the
-// next failure to count as the first.
-const lasted = 10 * time.Second
+// next failure to count as the first. It is short, so that a peer which restarts is
+// found again soon, and long enough for one that cuts every connection to be left
+// in peace more and more.
+const lasted = 2 * time.Second
 
 // connect tries until there is a connection or ctx ends.
 func (s *manualSlot) connect(ctx context.Context) {
