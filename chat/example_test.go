@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"dchat/chat"
 	"dchat/p2p"
@@ -24,13 +23,8 @@ func Example() {
 	check(bob.P2p().Start(ctx))
 
 	heard := alice.History().Subscribe()
-	for range time.Tick(time.Millisecond) { // until the two are connected
-		_, err := bob.Send(ctx, "hello, alice")
-		if !errors.Is(err, chat.ErrNoPeers) {
-			check(err)
-			break
-		}
-	}
+	check(bob.P2p().Connected(ctx, 1))
+	must(bob.Send(ctx, "hello, alice"))
 	entry, _, err := heard.Next(ctx)
 	check(err)
 	fmt.Println("alice heard:", entry.Text)

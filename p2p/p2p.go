@@ -40,6 +40,7 @@ type P2p struct {
 	state    atomic.Int32                  // a State; changed under mu, read without
 	run      *run                          // of the last Start
 	channels map[*channel.Channel]struct{} // all of them, those in the handshake too
+	changed  chan struct{}                 // closed when peers changes; nil: nobody waits
 }
 
 var _ session.Node = (*P2p)(nil)
@@ -114,6 +115,27 @@ func (p *P2p) Channels() []*channel.Channel {
 	return slices.DeleteFunc(slices.Clone(*p.peers.Load()), func(ch *channel.Channel) bool { return ch.Err() != nil })
 }
 
+// Connected waits until at least n peers are connected. The error is that of ctx.
+func (p *P2p) Connected(ctx context.Context, n int) error {
+	for {
+		p.mu.Lock()
+		enough := len(*p.peers.Load()) >= n
+		if p.changed == nil {
+			p.changed = make(chan struct{})
+		}
+		changed := p.changed
+		p.mu.Unlock()
+		if enough {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // ErrNotRunning says that the node is not running, so nothing can be sent.
 var ErrNotRunning = errors.New("the p2p node is not running")
 
@@ -158,8 +180,7 @@ func (p *P2p) Opened(ch *channel.Channel) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	peers := append(slices.Clip(*p.peers.Load()), ch)
-	p.peers.Store(&peers)
+	p.setPeers(append(slices.Clip(*p.peers.Load()), ch))
 	return nil
 }
 
@@ -168,6 +189,14 @@ func (p *P2p) Ended(ch *channel.Channel) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.channels, ch)
-	peers := slices.DeleteFunc(slices.Clone(*p.peers.Load()), func(other *channel.Channel) bool { return other == ch })
+	p.setPeers(slices.DeleteFunc(slices.Clone(*p.peers.Load()), func(other *channel.Channel) bool { return other == ch }))
+}
+
+// setPeers is called under mu.
+func (p *P2p) setPeers(peers []*channel.Channel) {
 	p.peers.Store(&peers)
+	if p.changed != nil {
+		close(p.changed)
+		p.changed = nil
+	}
 }
