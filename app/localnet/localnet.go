@@ -108,15 +108,9 @@ func (n *Network) add(ctx context.Context, config Config) error {
 
 // connected waits until everybody is connected to everybody.
 func (n *Network) connected(ctx context.Context) error {
-	look := time.NewTicker(time.Millisecond)
-	defer look.Stop()
 	for _, c := range n.chats {
-		for len(c.P2p().Channels()) < len(n.chats)-1 {
-			select {
-			case <-look.C:
-			case <-ctx.Done():
-				return fmt.Errorf("the nodes did not connect in time: %w", ctx.Err())
-			}
+		if err := c.P2p().Connected(ctx, len(n.chats)-1); err != nil {
+			return fmt.Errorf("the nodes did not connect in time: %w", err)
 		}
 	}
 	return nil
