@@ -106,9 +106,10 @@ func New(conn transport.Conn, cfg Config) *Channel {
 
 // Run calls begin, which says the first word to the peer, and reads from the
 // peer until the channel ends: because begin or a handler failed, the peer left
-// or broke the rules, the handshake took too long, or Close was called. It then sends what is still queued, within a second, closes the
-// connection between two frames, waits for all that the channel started, and
-// returns why the channel ended, never nil.
+// or broke the rules, the handshake took too long, or Close was called. It then
+// sends what is still queued as long as the peer takes it, closes the connection
+// between two frames, waits for all that the channel started, and returns why the
+// channel ended, never nil.
 func (c *Channel) Run(begin func() error) error {
 	err := c.conn.SetReadDeadline(time.Now().Add(c.cfg.HandshakeTimeout))
 	if err == nil {
