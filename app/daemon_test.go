@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"dchat/app/internal/apptest"
 	"dchat/chat/jsonrpc"
 	"dchat/p2p"
 	"dchat/p2p/addr"
@@ -64,11 +65,11 @@ func TestSignalsStopTheDaemonCleanly(t *testing.T) {
 		t.Run(sig.String(), func(t *testing.T) {
 			set := memory()
 			p := launch(t, set)
-			p.log.waitFor(t, "p2p: Listening")
+			p.log.WaitFor(t, "p2p: Listening")
 			rpc := p.server.Addr()
 			signalSelf(t, sig)
 			p.wantEnd(0)
-			p.log.wantInOrder(t, theLines...)
+			wantInOrder(t, p.log, theLines...)
 			wantNothingLeft(t, p, set, rpc)
 		})
 	}
@@ -77,17 +78,17 @@ func TestSignalsStopTheDaemonCleanly(t *testing.T) {
 func TestTheEndOfTheContextStopsTheDaemonCleanly(t *testing.T) {
 	set := memory()
 	p := launch(t, set)
-	p.log.waitFor(t, "p2p: Listening")
+	p.log.WaitFor(t, "p2p: Listening")
 	rpc := p.server.Addr()
 	p.end()
 	p.wantEnd(0)
-	p.log.wantInOrder(t, theLines...)
+	wantInOrder(t, p.log, theLines...)
 	wantNothingLeft(t, p, set, rpc)
 }
 
 func TestALostTerminalDoesNotStopTheDaemon(t *testing.T) {
 	p := launch(t, memory())
-	p.log.waitFor(t, "p2p: Listening")
+	p.log.WaitFor(t, "p2p: Listening")
 	signalSelf(t, syscall.SIGHUP)
 	client, err := jsonrpc.Dial(t.Context(), p.server.Addr())
 	if err != nil {
@@ -155,7 +156,7 @@ func TestNothingMoreIsStartedOnceTheStartIsInterrupted(t *testing.T) {
 
 func TestAContextThatHasEndedStartsNothing(t *testing.T) {
 	var node *p2p.P2p
-	d, err := newDaemon(configured(at(alice)), logTo(newOutput()), fx.Supply(memory()), fx.Populate(&node))
+	d, err := newDaemon(configured(at(alice)), logTo(apptest.NewOutput()), fx.Supply(memory()), fx.Populate(&node))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,9 +208,9 @@ func TestASecondInterruptEndsTheProcessAtOnce(t *testing.T) {
 		<-release
 		return nil
 	}))
-	p.log.waitFor(t, "p2p: Listening")
+	p.log.WaitFor(t, "p2p: Listening")
 	signalSelf(t, syscall.SIGINT)
-	p.log.waitFor(t, caught)
+	p.log.WaitFor(t, caught)
 	<-stopping
 	select {
 	case code := <-p.exits:
@@ -232,7 +233,7 @@ func TestASecondInterruptEndsTheProcessAtOnce(t *testing.T) {
 func TestAStopThatTakesTooLongFails(t *testing.T) {
 	_, hook := hanging()
 	p := launch(t, memory(), fx.StopTimeout(200*time.Millisecond), onStop(hook))
-	p.log.waitFor(t, "p2p: Listening")
+	p.log.WaitFor(t, "p2p: Listening")
 	p.end()
 	p.wantEnd(exitFailed)
 	if !errors.Is(p.err, context.DeadlineExceeded) {
@@ -249,7 +250,7 @@ func TestAModuleEndsTheDaemonWithAnExitCode(t *testing.T) {
 		set := memory()
 		var stop fx.Shutdowner
 		p := launch(t, set, fx.Populate(&stop))
-		p.log.waitFor(t, "p2p: Listening")
+		p.log.WaitFor(t, "p2p: Listening")
 		rpc := p.server.Addr()
 		if err := stop.Shutdown(fx.ExitCode(code)); err != nil {
 			t.Fatal(err)

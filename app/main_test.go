@@ -1,16 +1,15 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/fx"
 	"go.uber.org/goleak"
 
+	"dchat/app/internal/apptest"
 	"dchat/chat"
 	"dchat/chat/jsonrpc"
 	"dchat/modules/logfx"
@@ -48,52 +47,8 @@ func configured(node p2p.Settings) *settingsfx.Loaded {
 	}
 }
 
-// output collects what is written, and waits for parts of it.
-type output struct {
-	mu      sync.Mutex
-	text    bytes.Buffer
-	written chan struct{} // closed at the next write
-}
-
-func newOutput() *output { return &output{written: make(chan struct{})} }
-
-// Write collects p.
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	close(o.written)
-	o.written = make(chan struct{})
-	return o.text.Write(p)
-}
-
-// String returns what was written.
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
-// waitFor waits until a text has been written.
-func (o *output) waitFor(t *testing.T, text string) {
-	t.Helper()
-	timeout := time.After(patience)
-	for {
-		o.mu.Lock()
-		found, written := strings.Contains(o.text.String(), text), o.written
-		o.mu.Unlock()
-		if found {
-			return
-		}
-		select {
-		case <-written:
-		case <-timeout:
-			t.Fatalf("waited for %q, got:\n%s", text, o)
-		}
-	}
-}
-
 // wantInOrder checks that all texts were written, one after the other.
-func (o *output) wantInOrder(t *testing.T, texts ...string) {
+func wantInOrder(t *testing.T, o *apptest.Output, texts ...string) {
 	t.Helper()
 	rest := o.String()
 	for _, text := range texts {
@@ -110,7 +65,7 @@ type process struct {
 	node   *p2p.P2p
 	server *jsonrpc.Server
 	t      *testing.T
-	log    *output
+	log    *apptest.Output
 	end    context.CancelFunc
 	exits  chan int // of the process as a whole, where it would end at once
 	code   int      // once done is closed, this and err are what run returned
@@ -121,7 +76,7 @@ type process struct {
 // launch runs a daemon with options on top of it, over an in-memory network.
 func launch(t *testing.T, set transport.Set, options ...fx.Option) *process {
 	t.Helper()
-	p := &process{t: t, log: newOutput(), exits: make(chan int, 1), done: make(chan struct{})}
+	p := &process{t: t, log: apptest.NewOutput(), exits: make(chan int, 1), done: make(chan struct{})}
 	d, err := newDaemon(configured(at(alice)), logTo(p.log), fx.Supply(set), fx.Populate(&p.node, &p.server), fx.Options(options...))
 	if err != nil {
 		t.Fatal(err)

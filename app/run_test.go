@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dchat/app/internal/apptest"
 )
 
 // command line of a test: its home is a directory of its own.
@@ -41,7 +43,7 @@ func (i *invocation) run(t *testing.T) (code int, stdout, stderr string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	out, errs := newOutput(), newOutput()
+	out, errs := apptest.NewOutput(), apptest.NewOutput()
 	code = Run(ctx, i.args, []string{"HOME=" + i.home}, out, errs)
 	if ctx.Err() != nil {
 		t.Fatalf("%q runs on:\n%s", i.args, errs.String())
@@ -186,12 +188,12 @@ func TestTheDaemonRunsUntilItIsToldToEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := dchatd(t, "--rpc-listen", "tcp://127.0.0.1:0", "--accept", "tcp://127.0.0.1:0")
-			stdout, stderr := newOutput(), newOutput()
+			stdout, stderr := apptest.NewOutput(), apptest.NewOutput()
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			code := make(chan int, 1)
 			go func() { code <- Run(ctx, i.args, []string{"HOME=" + i.home}, stdout, stderr) }()
-			stderr.waitFor(t, "p2p: Listening")
+			stderr.WaitFor(t, "p2p: Listening")
 			end(cancel)
 			select {
 			case got := <-code:
@@ -201,7 +203,7 @@ func TestTheDaemonRunsUntilItIsToldToEnd(t *testing.T) {
 			case <-time.After(patience):
 				t.Fatalf("still running:\n%s", stderr)
 			}
-			stderr.wantInOrder(t, append([]string{"Wrote a configuration file with the defaults"}, theLines...)...)
+			wantInOrder(t, stderr, append([]string{"Wrote a configuration file with the defaults"}, theLines...)...)
 			if got := stdout.String(); got != "" {
 				t.Errorf("on standard output: %q", got)
 			}

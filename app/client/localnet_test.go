@@ -39,21 +39,21 @@ func TestLocalnetFailsWhenNotAllAnswerInTime(t *testing.T) {
 
 func TestLocalnetWithoutATerminalSendsTheLinesOfItsInput(t *testing.T) {
 	p := start(t, "localnet")
-	p.stdout.waitFor(t, "node 3 got “Hello! Is anybody there?”")
+	p.stdout.WaitFor(t, "node 3 got “Hello! Is anybody there?”")
 	p.typeLine("and now?")
-	p.stdout.waitFor(t, "node 2 got “and now?”")
-	p.stdout.waitFor(t, "node 3 got “and now?”")
+	p.stdout.WaitFor(t, "node 2 got “and now?”")
+	p.stdout.WaitFor(t, "node 3 got “and now?”")
 	p.typeLine("bye")
 	_ = p.stdin.Close()
 	p.wantExit(exitDone)
-	p.stdout.waitFor(t, "node 2 got “bye”")
-	p.stdout.waitFor(t, "node 3 got “bye”")
+	p.stdout.WaitFor(t, "node 2 got “bye”")
+	p.stdout.WaitFor(t, "node 3 got “bye”")
 }
 
 func TestLocalnetStopsWhenItIsInterrupted(t *testing.T) {
 	p := start(t, "localnet")
-	p.stdout.waitFor(t, "node 2 got")
-	p.stdout.waitFor(t, "node 3 got")
+	p.stdout.WaitFor(t, "node 2 got")
+	p.stdout.WaitFor(t, "node 3 got")
 	p.interrupt()
 	p.wantExit(exitDone)
 }

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"dchat/app/internal/apptest"
 	"dchat/chat/jsonrpc"
 	"dchat/chat/rpc"
 	"dchat/p2p/addr"
@@ -174,55 +174,11 @@ func (d *fakeDaemon) chatSubscribe(_ context.Context, c *jsonrpc.Call) (any, err
 	return true, nil
 }
 
-// output collects what a command writes, and waits for parts of it.
-type output struct {
-	mu      sync.Mutex
-	text    bytes.Buffer
-	written chan struct{} // closed at the next write
-}
-
-func newOutput() *output { return &output{written: make(chan struct{})} }
-
-// Write collects p.
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	close(o.written)
-	o.written = make(chan struct{})
-	return o.text.Write(p)
-}
-
-// String returns what was written.
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
-// waitFor waits until part has been written.
-func (o *output) waitFor(t *testing.T, part string) {
-	t.Helper()
-	timeout := time.After(10 * time.Second)
-	for {
-		o.mu.Lock()
-		found, written := strings.Contains(o.text.String(), part), o.written
-		o.mu.Unlock()
-		if found {
-			return
-		}
-		select {
-		case <-written:
-		case <-timeout:
-			t.Fatalf("waited for %q, got:\n%s", part, o)
-		}
-	}
-}
-
 // process is a command that runs.
 type process struct {
 	t              *testing.T
 	stdin          *io.PipeWriter // nil, and stdout too, when it runs on a terminal
-	stdout, stderr *output
+	stdout, stderr *apptest.Output
 	interrupt      context.CancelFunc
 	code           chan int
 }
@@ -232,7 +188,7 @@ func start(t *testing.T, args ...string) *process {
 	t.Helper()
 	in, stdin := io.Pipe()
 	t.Cleanup(func() { _ = stdin.Close() })
-	out := newOutput()
+	out := apptest.NewOutput()
 	p := startOn(t, in, out, args...)
 	p.stdin, p.stdout = stdin, out
 	return p
@@ -242,7 +198,7 @@ func start(t *testing.T, args ...string) *process {
 func startOn(t *testing.T, stdin io.Reader, stdout io.Writer, args ...string) *process {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	p := &process{t: t, stderr: newOutput(), interrupt: cancel, code: make(chan int, 1)}
+	p := &process{t: t, stderr: apptest.NewOutput(), interrupt: cancel, code: make(chan int, 1)}
 	go func() { p.code <- Run(ctx, args, nil, stdin, stdout, p.stderr) }()
 	return p
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"dchat/app/internal/apptest"
 	"dchat/chat"
 	"dchat/chat/jsonrpc"
 	"dchat/p2p/addr"
@@ -57,7 +58,7 @@ type party struct {
 	t         *testing.T
 	room      *fakeRoom
 	typed     *io.PipeWriter
-	out       *output
+	out       *apptest.Output
 	interrupt context.CancelFunc
 	ended     chan error
 }
@@ -67,7 +68,7 @@ func startParty(t *testing.T, terminal bool) *party {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	keys, typed := io.Pipe()
-	p := &party{t: t, room: newFakeRoom(t), typed: typed, out: newOutput(), interrupt: cancel, ended: make(chan error, 1)}
+	p := &party{t: t, room: newFakeRoom(t), typed: typed, out: apptest.NewOutput(), interrupt: cancel, ended: make(chan error, 1)}
 	c := console{lines: newLineReader(keys).next, texts: p.out, notes: p.out}
 	if terminal {
 		c = newScreen(keys, p.out, cancel).console()
@@ -115,7 +116,7 @@ func TestConversationSaysWhatBecameOfEachLine(t *testing.T) {
 			p := startParty(t, false)
 			p.room.answers <- test.answer
 			p.keys("hello\n")
-			p.out.waitFor(t, test.note)
+			p.out.WaitFor(t, test.note)
 			if got := <-p.room.asked; got != "hello" {
 				t.Errorf("%q was sent", got)
 			}
@@ -130,12 +131,12 @@ func TestConversationSaysWhatBecameOfEachLine(t *testing.T) {
 func TestConversationShowsWhatIsSaid(t *testing.T) {
 	p := startParty(t, false)
 	p.room.say(1, chat.Received, "\x1b[2Jhi\nyou")
-	p.out.waitFor(t, ` <tcp://203.0.113.7:1> \u001b[2Jhi⏎you`+"\n")
+	p.out.WaitFor(t, ` <tcp://203.0.113.7:1> \u001b[2Jhi⏎you`+"\n")
 	p.room.say(2, chat.Sent, "from another program")
-	p.out.waitFor(t, " <you> from another program\n")
+	p.out.WaitFor(t, " <you> from another program\n")
 	p.room.texts <- heard{entry: chat.Entry{Seq: 9, Text: "later"}, missed: 6}
-	p.out.waitFor(t, "-- missing here: 6 texts, no longer kept\n")
-	p.out.waitFor(t, " <unknown> later\n")
+	p.out.WaitFor(t, "-- missing here: 6 texts, no longer kept\n")
+	p.out.WaitFor(t, " <unknown> later\n")
 }
 
 func TestConversationShowsItsOwnLinesOnce(t *testing.T) {
@@ -152,8 +153,8 @@ func TestConversationShowsItsOwnLinesOnce(t *testing.T) {
 				p.room.say(1, chat.Sent, "mine")
 			}
 			p.room.say(2, chat.Sent, "another's")
-			p.out.waitFor(t, "<you> another's\n")
-			p.out.waitFor(t, "-- sent to 1 peer\n")
+			p.out.WaitFor(t, "<you> another's\n")
+			p.out.WaitFor(t, "-- sent to 1 peer\n")
 			if n := strings.Count(p.out.String(), "mine\n"); n != 1 {
 				t.Errorf("shown %d times:\n%s", n, p.out)
 			}
@@ -166,11 +167,11 @@ func TestConversationShowsOthersWhileALineIsOnItsWay(t *testing.T) {
 	p.keys("mine\n")
 	<-p.room.asked
 	p.room.say(1, chat.Received, "theirs")
-	p.out.waitFor(t, "theirs\n")
+	p.out.WaitFor(t, "theirs\n")
 	p.interrupt()
 	p.wantEnd(nil)
 	<-p.room.left
-	p.out.waitFor(t, "-- left before it was known whether the last line was sent\n")
+	p.out.WaitFor(t, "-- left before it was known whether the last line was sent\n")
 }
 
 func TestConversationSendsAllLinesBeforeItEnds(t *testing.T) {
@@ -184,7 +185,7 @@ func TestConversationSendsAllLinesBeforeItEnds(t *testing.T) {
 		p.room.answers <- sent{receipt: chat.Receipt{Seq: uint64(i + 1), Peers: 1}}
 	}
 	p.wantEnd(nil)
-	p.out.waitFor(t, "-- not sent: the line is too long: at most 65536 bytes can be sent\n")
+	p.out.WaitFor(t, "-- not sent: the line is too long: at most 65536 bytes can be sent\n")
 }
 
 func TestConversationEndsWhenTheRoomOrTheInputFails(t *testing.T) {
@@ -201,18 +202,18 @@ func TestConversationEndsWhenTheRoomOrTheInputFails(t *testing.T) {
 func TestScreenKeepsALineThatIsHalfTyped(t *testing.T) {
 	p := startParty(t, true)
 	p.keys("half ")
-	p.out.waitFor(t, "> half ")
+	p.out.WaitFor(t, "> half ")
 	p.room.say(1, chat.Received, "hello")
-	p.out.waitFor(t, "<tcp://203.0.113.7:1> hello\r\n> half ")
+	p.out.WaitFor(t, "<tcp://203.0.113.7:1> hello\r\n> half ")
 	p.keys("typed\r")
 	if got := <-p.room.asked; got != "half typed" {
 		t.Errorf("%q was sent", got)
 	}
 	p.room.answers <- sent{receipt: chat.Receipt{Seq: 2, Peers: 3}}
-	p.out.waitFor(t, "-- sent to 3 peers\r\n")
+	p.out.WaitFor(t, "-- sent to 3 peers\r\n")
 	p.room.say(2, chat.Sent, "half typed")
 	p.room.say(3, chat.Received, "bye")
-	p.out.waitFor(t, "bye\r\n")
+	p.out.WaitFor(t, "bye\r\n")
 	if strings.Contains(p.out.String(), "<you>") {
 		t.Errorf("a line that was typed is shown again:\n%q", p.out)
 	}
@@ -230,7 +231,7 @@ func TestScreenTakesPastedLinesAsTheyAre(t *testing.T) {
 			t.Errorf("%.50q was sent, want %.50q", got, want)
 		}
 	}
-	p.out.waitFor(t, "> unfinished")
+	p.out.WaitFor(t, "> unfinished")
 	p.keys("\x15") // away with it
 	p.keys("\x04")
 	p.wantEnd(nil)
@@ -242,7 +243,7 @@ func TestScreenTakesPastedLinesAsTheyAre(t *testing.T) {
 func TestScreenRefusesALineOfWhichTheEditorDropsTheEnd(t *testing.T) {
 	p := startParty(t, true)
 	p.keys(strings.Repeat("x", 5000) + "\r")
-	p.out.waitFor(t, "-- not sent: the line is too long: at most 4095 characters can be typed; paste it, or use `dchat send -`\r\n")
+	p.out.WaitFor(t, "-- not sent: the line is too long: at most 4095 characters can be typed; paste it, or use `dchat send -`\r\n")
 	p.keys(strings.Repeat("x", 4095) + "\r")
 	if got := <-p.room.asked; len(got) != 4095 {
 		t.Errorf("%d characters were sent", len(got))
@@ -263,7 +264,7 @@ func TestCtrlDLeavesWhenAllIsSentAndCtrlCAtOnce(t *testing.T) {
 	<-p.room.asked
 	p.keys("two\rthr\x03")
 	p.wantEnd(nil)
-	p.out.waitFor(t, "left before it was known")
+	p.out.WaitFor(t, "left before it was known")
 	select {
 	case text := <-p.room.asked:
 		t.Errorf("%q was sent after Ctrl-C", text)
@@ -275,24 +276,24 @@ func TestChat(t *testing.T) {
 	d := startDaemon(t)
 	d.add("before")
 	p := start(t, "chat", "-e", d.endpoint())
-	p.stderr.waitFor(t, ": 1 peer connected\n")
+	p.stderr.WaitFor(t, ": 1 peer connected\n")
 	p.typeLine("hello")
-	p.stderr.waitFor(t, "-- sent to 1 peer\n")
+	p.stderr.WaitFor(t, "-- sent to 1 peer\n")
 	d.add("answer")
-	p.stdout.waitFor(t, "> answer\n")
+	p.stdout.WaitFor(t, "> answer\n")
 
 	again := d.restart()
-	p.stderr.waitFor(t, "-- lost the daemon at tcp://127.0.0.1:")
-	p.stderr.waitFor(t, "-- connected again; the daemon was restarted")
+	p.stderr.WaitFor(t, "-- lost the daemon at tcp://127.0.0.1:")
+	p.stderr.WaitFor(t, "-- connected again; the daemon was restarted")
 	p.typeLine("still here")
-	p.stdout.waitFor(t, "<you> still here\n")
+	p.stdout.WaitFor(t, "<you> still here\n")
 	again.add("me too")
-	p.stdout.waitFor(t, "> me too\n")
+	p.stdout.WaitFor(t, "> me too\n")
 	again.mu.Lock()
 	again.peers = nil
 	again.mu.Unlock()
 	p.typeLine("alone")
-	p.stderr.waitFor(t, "-- nobody is connected: not sent\n")
+	p.stderr.WaitFor(t, "-- nobody is connected: not sent\n")
 	_ = p.stdin.Close()
 	p.wantExit(exitNobody)
 	if strings.Contains(p.stdout.String(), "before") {
@@ -303,13 +304,13 @@ func TestChat(t *testing.T) {
 func TestChatSaysThatNothingIsSentWhileTheDaemonIsAway(t *testing.T) {
 	d := startDaemon(t)
 	p := start(t, "chat", "-e", d.endpoint())
-	p.stderr.waitFor(t, "connected\n")
+	p.stderr.WaitFor(t, "connected\n")
 	d.add("one")
-	p.stdout.waitFor(t, "> one\n")
+	p.stdout.WaitFor(t, "> one\n")
 	d.stop()
-	p.stderr.waitFor(t, "-- lost the daemon")
+	p.stderr.WaitFor(t, "-- lost the daemon")
 	p.typeLine("hello")
-	p.stderr.waitFor(t, "-- not sent: no daemon at tcp://127.0.0.1:")
+	p.stderr.WaitFor(t, "-- not sent: no daemon at tcp://127.0.0.1:")
 	p.interrupt()
 	p.wantExit(exitUnreachable)
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"dchat/app/internal/apptest"
 )
 
 // newTerminal makes a terminal: what is written to keys is typed on it, and what it
@@ -80,7 +82,7 @@ func TestChatOnATerminalLeavesItAsItWas(t *testing.T) {
 			d := startDaemon(t)
 			keys, terminal := newTerminal(t)
 			before := mode(t, terminal)
-			shown := newOutput()
+			shown := apptest.NewOutput()
 			shows := make(chan struct{})
 			go func() {
 				defer close(shows)
@@ -88,12 +90,12 @@ func TestChatOnATerminalLeavesItAsItWas(t *testing.T) {
 			}()
 
 			p := startOn(t, terminal, terminal, "chat", "-e", d.endpoint())
-			shown.waitFor(t, "-- type a line to send it; Ctrl-D leaves\r\n")
+			shown.WaitFor(t, "-- type a line to send it; Ctrl-D leaves\r\n")
 			if raw := mode(t, terminal); raw.Lflag&(unix.ECHO|unix.ICANON|unix.ISIG) != 0 {
 				t.Error("the terminal is not raw")
 			}
 			_, _ = io.WriteString(keys, "hello\r")
-			shown.waitFor(t, "-- sent to 1 peer\r\n")
+			shown.WaitFor(t, "-- sent to 1 peer\r\n")
 			code := exitDone
 			if name == "an error" {
 				code = exitFailed
@@ -104,7 +106,7 @@ func TestChatOnATerminalLeavesItAsItWas(t *testing.T) {
 			if after := mode(t, terminal); after != before {
 				t.Errorf("its mode is %+v, and was %+v", after, before)
 			}
-			shown.waitFor(t, "\x1b[?2004l\r\n")
+			shown.WaitFor(t, "\x1b[?2004l\r\n")
 			if on, off := strings.Count(shown.String(), "\x1b[?2004h"), strings.Count(shown.String(), "\x1b[?2004l"); on != 1 || off != 1 {
 				t.Errorf("marking of pastes was switched on %d times and off %d times", on, off)
 			}
@@ -118,7 +120,7 @@ func TestChatOnATerminalLeavesItAsItWas(t *testing.T) {
 
 func TestScreenFollowsTheSizeOfTheTerminal(t *testing.T) {
 	keys, terminal := newTerminal(t)
-	shown := newOutput()
+	shown := apptest.NewOutput()
 	go func() { _, _ = io.Copy(shown, keys) }()
 	s, restore, err := openScreen(terminal, terminal, func() {})
 	if err != nil {
@@ -127,12 +129,12 @@ func TestScreenFollowsTheSizeOfTheTerminal(t *testing.T) {
 	defer restore()
 	typed := readLines(t.Context(), s.line)
 	_, _ = io.WriteString(keys, strings.Repeat("x", 30))
-	shown.waitFor(t, "> "+strings.Repeat("x", 30))
+	shown.WaitFor(t, "> "+strings.Repeat("x", 30))
 	resize(t, keys, 20)
 	if err := syscall.Kill(os.Getpid(), syscall.SIGWINCH); err != nil { // the kernel tells only those whose terminal it is
 		t.Fatal(err)
 	}
-	shown.waitFor(t, "> "+strings.Repeat("x", 18)+"\r\n"+strings.Repeat("x", 12))
+	shown.WaitFor(t, "> "+strings.Repeat("x", 18)+"\r\n"+strings.Repeat("x", 12))
 	_, _ = io.WriteString(keys, "y\r\x04")
 	select {
 	case line := <-typed:
@@ -151,10 +153,10 @@ func TestChatOnATerminalBeginsWithTheLastTexts(t *testing.T) {
 		d.add(fmt.Sprint("before ", i))
 	}
 	keys, terminal := newTerminal(t)
-	shown := newOutput()
+	shown := apptest.NewOutput()
 	go func() { _, _ = io.Copy(shown, keys) }()
 	p := startOn(t, terminal, terminal, "chat", "-e", d.endpoint())
-	shown.waitFor(t, "> before 29\r\n")
+	shown.WaitFor(t, "> before 29\r\n")
 	_, _ = io.WriteString(keys, "\x04")
 	p.wantExit(exitDone)
 	if n := strings.Count(shown.String(), "> before "); n != shownBefore {
@@ -164,12 +166,12 @@ func TestChatOnATerminalBeginsWithTheLastTexts(t *testing.T) {
 
 func TestLocalnetOnATerminal(t *testing.T) {
 	keys, terminal := newTerminal(t)
-	shown := newOutput()
+	shown := apptest.NewOutput()
 	go func() { _, _ = io.Copy(shown, keys) }()
 	p := startOn(t, terminal, terminal, "localnet", "--nodes", "2")
-	shown.waitFor(t, "Ctrl-D leaves\r\n")
+	shown.WaitFor(t, "Ctrl-D leaves\r\n")
 	_, _ = io.WriteString(keys, "hello\r")
-	shown.waitFor(t, "> node 2 got “hello” after ")
+	shown.WaitFor(t, "> node 2 got “hello” after ")
 	_, _ = io.WriteString(keys, "\x04")
 	p.wantExit(exitDone)
 }
