@@ -46,6 +46,7 @@ var (
 type run struct {
 	ctx      context.Context // the work's; not the one given to Start, which bounds starting only
 	cancel   context.CancelFunc
+	env      *session.Env // what the sessions share
 	inbound  *session.Inbound
 	sessions sync.WaitGroup
 	done     chan struct{} // closed when everything has ended
@@ -63,7 +64,7 @@ func (p *P2p) setState(s State) { p.state.Store(int32(s)) }
 // process uses the host list, nothing is left running. A node that
 // was stopped can be started again; one that runs returns ErrStarted.
 func (p *P2p) Start(ctx context.Context) error {
-	r := &run{done: make(chan struct{})}
+	r := &run{env: p.env(), done: make(chan struct{})}
 	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	p.mu.Lock()
 	if state := p.State(); state != Created && state != Stopped {
@@ -110,7 +111,7 @@ func (p *P2p) begin(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
-	r.inbound, err = session.Listen(ctx, p.env(), p.settings.Inbound, p.settings.InboundConnections)
+	r.inbound, err = session.Listen(ctx, r.env, p.settings.Inbound, p.settings.InboundConnections)
 	if err != nil {
 		err = errors.Join(err, p.hosts.Close())
 	}
@@ -122,7 +123,7 @@ func (p *P2p) work(r *run) {
 	if len(p.settings.Inbound) == 0 {
 		p.log.Info("Not configured for accepting incoming connections.")
 	}
-	manual := session.NewManual(p.env(), p.settings.Peers)
+	manual := session.NewManual(r.env, p.settings.Peers)
 	r.sessions.Go(func() { r.inbound.Run(r.ctx) })
 	r.sessions.Go(func() { manual.Run(r.ctx) })
 	r.sessions.Go(func() { p.keepStore(r.ctx) })

@@ -56,7 +56,8 @@ type Subscription struct {
 // the channel long before that many wait.
 const meteredQueue = 256
 
-// queueBytes is the most that may wait in one subscription's queue.
+// queueBytes is the most that may wait in one subscription's queue, unless it is
+// a single message.
 const queueBytes = 1 << 20
 
 // earlyBytes is the most that is kept of what arrives before the handshake is
@@ -191,7 +192,7 @@ func (c *Channel) enqueue(s *subscription, payload []byte, delay time.Duration) 
 		c.tasks.Go(func() { c.serve(s) })
 	}
 	b := s.backlog
-	if len(b.waiting) >= s.Queue || b.bytes+len(payload) > queueBytes {
+	if len(b.waiting) >= s.Queue || b.bytes > 0 && b.bytes+len(payload) > queueBytes {
 		c.count.dropped.Add(1)
 		return
 	}

@@ -92,6 +92,25 @@ func TestR10ASlowHandlerLosesMessagesAndHoldsUpNothing(t *testing.T) {
 	})
 }
 
+func TestAMessageLargerThanTheQueueReachesAHandlerThatHasOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got int
+		f := start(t, nil, func(c *Channel) {
+			opens(t, c)
+			must(t, c.Subscribe(Subscription{Spec: note{}.Spec(), Queue: 1, Handle: func(p []byte) error {
+				got = len(p)
+				return nil
+			}}))
+		})
+		open(t, f)
+		f.write(t, note{strings.Repeat("x", 2*queueBytes)})
+		synctest.Wait()
+		if got != 2*queueBytes {
+			t.Errorf("%d bytes arrived of %d, %d messages were dropped", got, 2*queueBytes, f.Stats().Dropped)
+		}
+	})
+}
+
 type slow struct{}
 
 func (slow) Spec() wire.Spec               { return wire.Spec{Command: "slow"} }
