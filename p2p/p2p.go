@@ -14,7 +14,6 @@ import (
 	"dchat/p2p/channel"
 	"dchat/p2p/dnet"
 	"dchat/p2p/hosts"
-
 	"dchat/p2p/protocol"
 	"dchat/p2p/session"
 	"dchat/p2p/transport"
@@ -82,7 +81,7 @@ func (p *P2p) registerCore() error {
 			Book:     p.hosts,
 			Ask:      ask,
 			Schemes:  slices.DeleteFunc(p.dialable(), func(s string) bool { return !hosts.Shareable(s) }),
-			External: func() []addr.Addr { return p.settings.ExternalAddrs },
+			External: p.external,
 		})),
 		p.registry.Register(protocol.Ping(p.heartbeat)),
 	)
@@ -97,6 +96,15 @@ func (p *P2p) Settings() Settings { return p.settings.clone() }
 
 // Events returns the bus on which the node tells what it does.
 func (p *P2p) Events() *dnet.Bus { return &p.events }
+
+// Hosts returns the node's address book.
+func (p *P2p) Hosts() *hosts.Hosts { return p.hosts }
+
+// Slots returns what each outbound slot is doing; none unless the node runs.
+func (p *P2p) Slots() []session.Slot { return nil }
+
+// external are the addresses by which others reach this node.
+func (p *P2p) external() []addr.Addr { return p.settings.ExternalAddrs }
 
 // Addrs returns the addresses the node listens on, with the ports really taken;
 // none unless it runs.
@@ -185,7 +193,7 @@ func (p *P2p) Opened(ch *channel.Channel) error {
 }
 
 // Ended is for the node's sessions.
-func (p *P2p) Ended(ch *channel.Channel) {
+func (p *P2p) Ended(ch *channel.Channel, reason error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.channels, ch)

@@ -91,6 +91,19 @@ type Settings struct {
 	// Default BanStrict.
 	BanPolicy BanPolicy
 
+	// BanTime is how long the first ban of a peer lasts; each further one lasts
+	// twice as long. 1 s to 30 days, default one day.
+	BanTime time.Duration
+
+	// DialNames lets addresses that peers told be dialled when they are DNS names:
+	// whoever owns a name decides whom this node connects to. Default false.
+	DialNames bool
+
+	// SeedNode makes the node one that others ask for addresses: what it hears of is
+	// tried at once, and what has answered is tried again every two minutes.
+	// Default false.
+	SeedNode bool
+
 	// Blacklist names hosts this node has nothing to do with.
 	Blacklist []BlacklistEntry
 
@@ -153,6 +166,7 @@ func DefaultSettings() Settings {
 		KnownPeerPercent:      70,
 		TimeWithNoConnections: 30 * time.Second,
 		BanPolicy:             BanStrict,
+		BanTime:               24 * time.Hour,
 		I2PSocks5Proxy:        addr.MustParse("socks5://127.0.0.1:4447/"),
 		MaxMessage:            4 << 20,
 		SendQueue:             1 << 20,

@@ -93,6 +93,7 @@ func (v *validator) limits(s *Settings) {
 	v.lasts("DiscoveryAttempt", s.DiscoveryAttempt, 24*time.Hour)
 	v.lasts("RefineryInterval", s.RefineryInterval, 24*time.Hour)
 	v.lasts("TimeWithNoConnections", s.TimeWithNoConnections, 24*time.Hour)
+	v.lasts("BanTime", s.BanTime, 30*24*time.Hour)
 }
 
 func (v *validator) profiles(s *Settings) {

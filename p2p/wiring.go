@@ -42,9 +42,9 @@ func (p *P2p) env() *session.Env {
 		Magic:        s.MagicBytes,
 		Identity:     protocol.Identity{NodeID: s.NodeID, AppName: s.AppName, AppVersion: s.AppVersion},
 		HideFeatures: s.HideFeatures,
-		External:     s.ExternalAddrs,
+		External:     p.external,
 		Active:       s.ActiveProfiles,
-		Refused:      p.hosts.Blacklisted,
+		Refused:      p.hosts.Refused,
 		Profile:      s.Profile,
 		WriteTimeout: s.WriteTimeout,
 		SendQueue:    s.SendQueue,
@@ -86,6 +86,8 @@ func (p *P2p) hostSettings() hosts.Settings {
 		Blacklist:        blacklist,
 		KnownPeerPercent: s.KnownPeerPercent,
 		DisableGreys:     s.DisableGreys,
+		DialNames:        s.DialNames,
+		BanTime:          s.BanTime,
 		File:             s.Hostlist,
 	}
 }

@@ -19,6 +19,26 @@ const (
 	Recv                = "recv"                 // Addr, Channel, Command, Time
 	InboundConnected    = "inbound_connected"    // Addr, Channel
 	InboundDisconnected = "inbound_disconnected" // Addr, Channel
+
+	SlotSleeping      = "outbound_slot_sleeping"     // Slot
+	SlotConnecting    = "outbound_slot_connecting"   // Slot, Addr
+	SlotConnected     = "outbound_slot_connected"    // Slot, Addr, Channel
+	SlotDisconnected  = "outbound_slot_disconnected" // Slot, Err
+	OutboundDiscovery = "outbound_peer_discovery"    // Attempt, State: wait, getaddr or seed
+
+	DirectConnecting   = "direct_connecting"     // Addr
+	DirectConnected    = "direct_connected"      // Addr, Channel
+	DirectDisconnected = "direct_disconnected"   // Addr, Err
+	DirectDiscovery    = "direct_peer_discovery" // Attempt, State: wait, newchan, getaddr, seed or sleep
+)
+
+// The states in which a search for peers can be.
+const (
+	Waiting     = "wait"    // until it is needed, or for the next attempt
+	NewChannel  = "newchan" // connecting to somebody who can be asked
+	AskingPeers = "getaddr"
+	AskingSeeds = "seed"
+	Sleeping    = "sleep" // nobody is looking for peers
 )
 
 // Event is one thing that happened. Name says which fields are set.
@@ -28,6 +48,10 @@ type Event struct {
 	Channel uint32
 	Command string
 	Time    time.Time
+	Slot    int    // of the outbound session, from 0
+	Err     string // why it came to nothing
+	Attempt int    // of a search for peers, from 1; 0 before the first
+	State   string
 }
 
 // queue is how many events may wait for one watcher.

@@ -71,7 +71,12 @@ func (h *Hosts) hear(by teller, key endpoint, c Colour, told wire.Entry) (taken,
 	if !h.spend(by.account) {
 		return false, false
 	}
-	return h.insert(&entry{addr: told.Addr, key: key, seen: seen}, c, by.group), true
+	taken = h.insert(&entry{addr: told.Addr, key: key, seen: seen}, c, by.group)
+	if taken {
+		h.heard++
+		h.tellLocked()
+	}
+	return taken, true
 }
 
 // spend takes one address off what a peer may tell.

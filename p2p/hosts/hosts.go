@@ -55,6 +55,14 @@ type Settings struct {
 	// DisableGreys makes Select return only addresses that have answered before.
 	DisableGreys bool
 
+	// BanTime is how long the first ban of a peer lasts; each further one lasts
+	// twice as long as the one before. 0 is one day.
+	BanTime time.Duration
+
+	// Unusable, when not nil, names addresses that cannot be dialled just now, such
+	// as those of a family that leads nowhere. It is called under a lock.
+	Unusable func(addr.Addr) bool
+
 	// File is the path of the host list; empty keeps nothing. Its directory is
 	// made when it is missing, and File+".lock" is what keeps others out.
 	File string
@@ -79,6 +87,9 @@ type Hosts struct {
 	crowds map[place][]*entry // by host and by subnet; unused in a localnet
 	states map[endpoint]State // of addresses in use
 	spent  map[place]int      // entries that a peer told since it was asked
+
+	heard   uint64
+	changed chan struct{}
 }
 
 // Option replaces something that Hosts gets from its surroundings.

@@ -1,6 +1,10 @@
 package hosts
 
-import "dchat/p2p/addr"
+import (
+	"time"
+
+	"dchat/p2p/addr"
+)
 
 // mostKnown is the greatest share, in percent, of slots for known addresses: some
 // have to look for new ones.
@@ -12,7 +16,12 @@ const mostKnown = 80
 // the first that is free; only when all of these are in use it takes any grey one
 // that is free. So the number of slots that hold known addresses stays at that share as
 // long as there are others.
-func (h *Hosts) Select(slots int) (addr.Addr, bool) {
+func (h *Hosts) Select(slots int) (a addr.Addr, retry time.Duration, ok bool) {
+	a, ok = h.sel(slots)
+	return a, 0, ok
+}
+
+func (h *Hosts) sel(slots int) (addr.Addr, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	known := h.knownSlots(slots)
@@ -47,10 +56,11 @@ func (h *Hosts) knownSlots(slots int) int {
 
 // SelectRefine picks a random grey address, suspended or not, to be tried and makes it
 // Refining; false when there is none.
-func (h *Hosts) SelectRefine() (addr.Addr, bool) {
+func (h *Hosts) SelectRefine() (a addr.Addr, retry time.Duration, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.takeGrey(Refining)
+	a, ok = h.takeGrey(Refining)
+	return a, 0, ok
 }
 
 func (h *Hosts) takeGrey(as State) (addr.Addr, bool) {

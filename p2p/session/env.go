@@ -27,8 +27,8 @@ type Node interface {
 	Begun(ch *channel.Channel)
 	// Opened says that the handshake of a channel is done. An error ends it.
 	Opened(ch *channel.Channel) error
-	// Ended says that a channel that had begun is no more.
-	Ended(ch *channel.Channel)
+	// Ended says that a channel that had begun is no more, and why.
+	Ended(ch *channel.Channel, reason error)
 }
 
 // Env is what all sessions of a node share. It is not changed once sessions run.
@@ -42,7 +42,7 @@ type Env struct {
 	Magic        [4]byte
 	Identity     protocol.Identity
 	HideFeatures bool
-	External     []addr.Addr
+	External     func() []addr.Addr // our own addresses
 	Active       []string // the schemes that may be dialled
 	Profile      func(scheme string) Profile
 	Refused      func(peer addr.Addr) bool // the operator wants nothing to do with it
@@ -76,7 +76,7 @@ func (e *Env) serve(ctx context.Context, tasks *sync.WaitGroup, l link) {
 	l.begun(ch)
 	begin := func() error { return e.setUp(ctx, ch, l.endpoint) }
 	ended := func(err error) {
-		e.Node.Ended(ch)
+		e.Node.Ended(ch, err)
 		l.ended(err)
 	}
 	tasks.Go(func() { ended(ch.Run(begin)) })
@@ -125,7 +125,7 @@ func (e *Env) setUp(ctx context.Context, ch *channel.Channel, endpoint addr.Addr
 	if err != nil {
 		return err
 	}
-	return handshake.Start(ctx, endpoint, e.External, e.features(ch.Kind()))
+	return handshake.Start(ctx, endpoint, e.External(), e.features(ch.Kind()))
 }
 
 // start makes a channel that is open known, then runs its protocols.
