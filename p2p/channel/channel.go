@@ -81,7 +81,8 @@ type Channel struct {
 	received  meter
 	sent      meter
 	onEnd     []func()
-	finished  bool // onEnd has been taken
+	finished  bool      // onEnd has been taken
+	left      time.Time // when the peer left, if that is why the channel ended
 	remote    wire.Version
 }
 

@@ -32,6 +32,9 @@ func (c *Channel) Close(reason error) {
 	if c.ended.Load() {
 		return
 	}
+	if errors.Is(reason, ErrDisconnected) {
+		c.left = time.Now()
+	}
 	c.cancel(reason)
 	c.ended.Store(true)
 	c.queue.close()

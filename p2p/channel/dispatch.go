@@ -64,6 +64,9 @@ const queueBytes = 1 << 20
 // done; more of it is an offence.
 const earlyBytes = 4 << 10
 
+// heedTime is how long after a peer has left its messages are still handled.
+const heedTime = 500 * time.Millisecond
+
 type subscription struct {
 	Subscription
 	limit int // of the payload
@@ -200,12 +203,13 @@ func (c *Channel) enqueue(s *subscription, payload []byte, delay time.Duration) 
 	b.bytes += len(payload)
 }
 
-// serve hands on what waits, one after the other, until nothing does.
+// serve hands on what waits, one after the other, until nothing does. What a peer
+// said just before it left is handled too, unless it has to be delayed.
 func (c *Channel) serve(s *subscription) {
 	for {
 		c.mu.Lock()
 		b := s.backlog
-		if len(b.waiting) == 0 || c.ctx.Err() != nil {
+		if len(b.waiting) == 0 || c.ctx.Err() != nil && time.Since(c.left) > heedTime {
 			s.backlog = nil
 			c.mu.Unlock()
 			return
@@ -215,7 +219,7 @@ func (c *Channel) serve(s *subscription) {
 		b.waiting = b.waiting[1:]
 		b.bytes -= len(next.payload)
 		c.mu.Unlock()
-		if !c.sleep(c.ctx, next.delay) {
+		if next.delay > 0 && !c.sleep(c.ctx, next.delay) {
 			continue
 		}
 		if err := c.call(s, next.payload); err != nil {

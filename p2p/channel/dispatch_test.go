@@ -92,6 +92,31 @@ func TestR10ASlowHandlerLosesMessagesAndHoldsUpNothing(t *testing.T) {
 	})
 }
 
+func TestWhatAPeerSaidJustBeforeItLeftIsHandled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handled := 0
+		f := start(t, nil, func(c *Channel) {
+			opens(t, c)
+			must(t, c.Subscribe(Subscription{Spec: wire.Spec{Command: "slow"}, Queue: 10, Handle: func([]byte) error {
+				<-time.After(100 * time.Millisecond)
+				handled++
+				return nil
+			}}))
+		})
+		open(t, f)
+		for range 10 {
+			f.write(t, slow{})
+		}
+		must(t, f.peer.Close())
+		if err := f.ended(t); !errors.Is(err, ErrDisconnected) {
+			t.Errorf("ended with %v", err)
+		}
+		if handled < 5 || handled > 7 {
+			t.Errorf("%d of 10 messages that take 0.1 s each were handled, want those of the next half second", handled)
+		}
+	})
+}
+
 func TestAMessageLargerThanTheQueueReachesAHandlerThatHasOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got int
