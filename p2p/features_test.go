@@ -170,8 +170,8 @@ func TestAllFeaturesFitInAHandshakeWithEverythingElse(t *testing.T) {
 		p := n.dial()
 		p.Verack.AppName = n.Settings().AppName
 		got := p.Greet()
-		if len(got.Features) != 10 || len(got.ExtSendAddr) == 0 || len(got.ExtSendAddr) == 10 {
-			t.Errorf("the version has %d features and %d addresses, want all 10 and as many as fit", len(got.Features), len(got.ExtSendAddr))
+		if len(got.Features) != 11 || len(got.ExtSendAddr) == 0 || len(got.ExtSendAddr) == 10 {
+			t.Errorf("the version has %d features and %d addresses, want all 10, the mark of the connection and as many as fit", len(got.Features), len(got.ExtSendAddr))
 		}
 	})
 }

@@ -128,7 +128,7 @@ func TestBrokenStreamsAreClosedAtOnceAndHarmNobodyElse(t *testing.T) {
 }
 
 func TestF9NothingThatAPeerSendsGetsIntoALogAsItIs(t *testing.T) {
-	n := startNode(t, transport.Default())
+	n := startNode(t, transport.Default(), func(s *p2p.Settings) { s.BanPolicy = p2p.BanRelaxed })
 	for _, command := range []string{"\x1b[2J\r\n\x00\u202e", strings.Repeat("c", 255), "\xff\xfe"} {
 		p := n.greeted()
 		_ = p.TryWrite(p.RawFrame(command, nil))

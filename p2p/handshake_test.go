@@ -36,8 +36,8 @@ func TestVersionOfAnInboundChannel(t *testing.T) {
 			t.Errorf("resolve_recv_addr is %v, want none", got.ResolveRecvAddr)
 		case len(got.ExtSendAddr) != 1 || got.ExtSendAddr[0].String() != "tcp://example.org:7000/":
 			t.Errorf("ext_send_addr is %v, want the address without its secrets", got.ExtSendAddr)
-		case len(got.Features) != 0:
-			t.Errorf("features are %v, want none", got.Features)
+		case len(got.Features) != 1 || !strings.HasPrefix(got.Features[0].Name, "conn:"):
+			t.Errorf("features are %v, want the mark of the connection", got.Features)
 		}
 	})
 }

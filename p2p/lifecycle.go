@@ -48,8 +48,31 @@ type run struct {
 	cancel   context.CancelFunc
 	env      *session.Env // what the sessions share
 	inbound  *session.Inbound
+	manual   *session.Manual
+	seeds    *session.SeedSync
+	outbound *session.Outbound
+	refine   *session.Refine
+	direct   *session.Direct
 	sessions sync.WaitGroup
 	done     chan struct{} // closed when everything has ended
+}
+
+// newRun makes what runs until Stop. The context given to Start has no say in that.
+func (p *P2p) newRun(ctx context.Context) *run {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	env := p.env()
+	seeds := session.NewSeedSync(env, p.settings.Seeds)
+	return &run{
+		ctx:      ctx,
+		cancel:   cancel,
+		env:      env,
+		manual:   session.NewManual(env, p.settings.Peers),
+		seeds:    seeds,
+		outbound: session.NewOutbound(env, p.settings.OutboundConnections, seeds),
+		refine:   session.NewRefine(env),
+		direct:   session.NewDirect(ctx, env, seeds),
+		done:     make(chan struct{}),
+	}
 }
 
 // State returns the state the node is in now.
@@ -64,14 +87,12 @@ func (p *P2p) setState(s State) { p.state.Store(int32(s)) }
 // process uses the host list, nothing is left running. A node that
 // was stopped can be started again; one that runs returns ErrStarted.
 func (p *P2p) Start(ctx context.Context) error {
-	r := &run{env: p.env(), done: make(chan struct{})}
-	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	p.mu.Lock()
 	if state := p.State(); state != Created && state != Stopped {
 		defer p.mu.Unlock()
-		r.cancel()
 		return fmt.Errorf("%w: it is %v", ErrStarted, state)
 	}
+	r := p.newRun(ctx)
 	p.run = r
 	p.setState(Starting)
 	p.mu.Unlock()
@@ -93,6 +114,7 @@ func (p *P2p) Start(ctx context.Context) error {
 		return err
 	}
 	p.setState(Running)
+	p.alone = time.Now()
 	p.work(r)
 	return nil
 }
@@ -123,10 +145,11 @@ func (p *P2p) work(r *run) {
 	if len(p.settings.Inbound) == 0 {
 		p.log.Info("Not configured for accepting incoming connections.")
 	}
-	manual := session.NewManual(r.env, p.settings.Peers)
-	r.sessions.Go(func() { r.inbound.Run(r.ctx) })
-	r.sessions.Go(func() { manual.Run(r.ctx) })
-	r.sessions.Go(func() { p.keepStore(r.ctx) })
+	for _, part := range []func(context.Context){
+		r.inbound.Run, r.manual.Run, r.seeds.Run, r.outbound.Run, r.refine.Run, r.direct.Run, p.keepStore,
+	} {
+		r.sessions.Go(func() { part(r.ctx) })
+	}
 	go func() {
 		<-r.ctx.Done()
 		p.saveStore() // before the connections end, so that what is connected is kept as such

@@ -1,6 +1,8 @@
 package p2p
 
 import (
+	"math/rand/v2"
+
 	"go.uber.org/zap"
 
 	"dchat/p2p/transport"
@@ -19,4 +21,11 @@ func WithLogger(log *zap.Logger) Option {
 // transport.Default().
 func WithTransports(set transport.Set) Option {
 	return func(p *P2p) { p.transports = set }
+}
+
+// WithRandom replaces where the node's choices come from, such as which address it
+// dials next: a test with a source of its own is the same each time. Peers should
+// not be able to guess it. The default is the runtime's generator.
+func WithRandom(source rand.Source) Option {
+	return func(p *P2p) { p.random = rand.New(&sharedSource{source: source}) }
 }

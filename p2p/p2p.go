@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -23,23 +25,32 @@ import (
 // P2p is one node of a network. Its methods may be called from any goroutine and
 // in any state.
 type P2p struct {
-	settings   Settings
+	settings   Settings // what Reload changes of it is guarded by mu, the rest is not changed
 	log        *zap.Logger
 	transports transport.Set
 	registry   *protocol.Registry
 	hosts      *hosts.Hosts
+	families   *session.Families
+	exchange   protocol.AddressConfig
 	events     dnet.Bus
 	encoder    *channel.Encoder
+	random     *rand.Rand // may be used concurrently
 
-	// peers are the open channels; the slice is replaced, never changed, so that
-	// a broadcast takes no lock.
-	peers atomic.Pointer[[]*channel.Channel]
+	// peers are the open channels, and targets those of them that broadcasts go to;
+	// the slices are replaced, never changed, so that a broadcast takes no lock.
+	peers, targets atomic.Pointer[[]*channel.Channel]
+	twins          twins
+	own            ownIPv6
+
+	reloading sync.Mutex // one Reload at a time; taken before mu
 
 	mu       sync.Mutex
 	state    atomic.Int32                  // a State; changed under mu, read without
 	run      *run                          // of the last Start
 	channels map[*channel.Channel]struct{} // all of them, those in the handshake too
 	changed  chan struct{}                 // closed when peers changes; nil: nobody waits
+	open     int                           // channels whose handshake is done
+	alone    time.Time                     // since when there has been none
 }
 
 var _ session.Node = (*P2p)(nil)
@@ -53,6 +64,7 @@ func New(settings Settings, options ...Option) (*P2p, error) {
 		transports: transport.Default(),
 		registry:   &protocol.Registry{},
 		encoder:    channel.NewEncoder(settings.MagicBytes),
+		random:     rand.New(unguessable{}),
 		channels:   make(map[*channel.Channel]struct{}),
 	}
 	for _, o := range options {
@@ -61,9 +73,17 @@ func New(settings Settings, options ...Option) (*P2p, error) {
 	if err := settings.ValidateFor(p.transports); err != nil {
 		return nil, fmt.Errorf("p2p settings: %w", err)
 	}
-	p.peers.Store(new([]*channel.Channel))
+	p.setPeers(nil)
+	p.own.localnet = settings.Localnet
 
-	p.hosts = hosts.New(p.hostSettings(), p.log)
+	p.families = session.NewFamilies(p.jitter)
+	p.hosts = hosts.New(p.hostSettings(), p.log, hosts.WithRand(p.random))
+	p.exchange = protocol.AddressConfig{
+		Book:     p.hosts,
+		Ask:      p.ask,
+		Schemes:  slices.DeleteFunc(p.dialable(), func(s string) bool { return !hosts.Shareable(s) }),
+		External: p.external,
+	}
 	if err := p.registerCore(); err != nil {
 		return nil, err
 	}
@@ -72,17 +92,9 @@ func New(settings Settings, options ...Option) (*P2p, error) {
 
 // registerCore adds the protocols that every node speaks.
 func (p *P2p) registerCore() error {
-	ask := uint32(p.settings.OutboundConnections)
-	if p.settings.GetAddrsMax != nil {
-		ask = *p.settings.GetAddrsMax
-	}
 	return errors.Join(
-		p.registry.Register(protocol.Address(protocol.AddressConfig{
-			Book:     p.hosts,
-			Ask:      ask,
-			Schemes:  slices.DeleteFunc(p.dialable(), func(s string) bool { return !hosts.Shareable(s) }),
-			External: p.external,
-		})),
+		p.registry.Register(protocol.Address(p.exchange)),
+		p.registry.Register(protocol.Seed(p.exchange, p.handshakeTimeout)),
 		p.registry.Register(protocol.Ping(p.heartbeat)),
 	)
 }
@@ -91,8 +103,13 @@ func (p *P2p) registerCore() error {
 // The error is a protocol.ErrRegistration.
 func (p *P2p) Register(reg protocol.Registration) error { return p.registry.Register(reg) }
 
-// Settings returns a copy of what the node was made from.
-func (p *P2p) Settings() Settings { return p.settings.clone() }
+// Settings returns a copy of what is in effect: what the node was made from, or
+// what Reload made of it.
+func (p *P2p) Settings() Settings {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.settings.clone()
+}
 
 // Events returns the bus on which the node tells what it does.
 func (p *P2p) Events() *dnet.Bus { return &p.events }
@@ -101,10 +118,45 @@ func (p *P2p) Events() *dnet.Bus { return &p.events }
 func (p *P2p) Hosts() *hosts.Hosts { return p.hosts }
 
 // Slots returns what each outbound slot is doing; none unless the node runs.
-func (p *P2p) Slots() []session.Slot { return nil }
+func (p *P2p) Slots() []session.Slot {
+	p.mu.Lock()
+	r := p.run
+	p.mu.Unlock()
+	if p.State() != Running {
+		return nil
+	}
+	return r.outbound.Slots()
+}
 
-// external are the addresses by which others reach this node.
-func (p *P2p) external() []addr.Addr { return p.settings.ExternalAddrs }
+// Channel returns a channel to one address: the one there is, or a new one once
+// its handshake is done, which may take its connect timeout. Call release, once,
+// when the channel is no longer used: a channel that was made for it ends with its
+// last user, and is not made again when it is lost. The error is ErrNotRunning, wraps
+// session.ErrNotDirect when the address is not one to connect to (a seed, our own, not
+// among the active profiles, refused), or is that of the dial, the handshake or ctx.
+func (p *P2p) Channel(ctx context.Context, a addr.Addr) (ch *channel.Channel, release func(), err error) {
+	p.mu.Lock()
+	r := p.run
+	p.mu.Unlock()
+	if p.State() != Running {
+		return nil, nil, ErrNotRunning
+	}
+	return r.direct.Channel(ctx, a)
+}
+
+// Discover looks for addresses once, for a node that has no outbound slots and so
+// does not look by itself: it asks peers, then seeds, for as long as ctx and
+// DiscoveryAttempt allow. It returns how many new addresses were heard of. The error
+// is ErrNotRunning or that of ctx.
+func (p *P2p) Discover(ctx context.Context) (heard int, err error) {
+	p.mu.Lock()
+	r := p.run
+	p.mu.Unlock()
+	if p.State() != Running {
+		return 0, ErrNotRunning
+	}
+	return r.direct.Discover(ctx)
+}
 
 // Addrs returns the addresses the node listens on, with the ports really taken;
 // none unless it runs.
@@ -148,7 +200,8 @@ func (p *P2p) Connected(ctx context.Context, n int) error {
 var ErrNotRunning = errors.New("the p2p node is not running")
 
 // Broadcast queues a message for every peer that speaks its command, and returns
-// for how many it was queued; 0 is no error here. It encodes once and never
+// for how many it was queued; 0 is no error here. A peer to which there are several
+// channels, see Twins, is one. It encodes once and never
 // waits: a peer whose send queue is full, because it does not read, is left out
 // and not counted. What was queued is sent, also when Stop follows at once, as
 // long as the peer goes on reading. The error says that the node does not run
@@ -157,14 +210,21 @@ func (p *P2p) Broadcast(m wire.Message) (int, error) {
 	if p.State() != Running {
 		return 0, ErrNotRunning
 	}
-	return p.encoder.Broadcast(m, *p.peers.Load())
+	return p.encoder.Broadcast(m, *p.targets.Load())
 }
+
+// Twins returns the channels that lead to the same peer as ch does, by what that
+// peer says: for one that we dialled those that came in and list its address as
+// their own, for one that came in the dialled one. What is broadcast goes out on
+// the dialled one only. Nothing of it is proved, but for the address of the dialled
+// one. The result must not be changed.
+func (p *P2p) Twins(ch *channel.Channel) []*channel.Channel { return p.twins.of(ch) }
 
 // Room waits until a frame of n bytes fits into the send queue of every peer
 // that goes on reading, or ctx ends. A peer that has read nothing for two
 // seconds is not waited for.
 func (p *P2p) Room(ctx context.Context, n int) error {
-	for _, ch := range *p.peers.Load() {
+	for _, ch := range *p.targets.Load() {
 		ch.Room(ctx, n)
 	}
 	return ctx.Err()
@@ -182,29 +242,76 @@ func (p *P2p) Begun(ch *channel.Channel) {
 
 // Opened is for the node's sessions.
 func (p *P2p) Opened(ch *channel.Channel) error {
-	p.log.Info("Connected", zap.String("peer", ch.Addr().Redacted()), zap.Stringer("session", ch.Kind()))
+	level := zap.InfoLevel
 	if ch.Kind()&channel.Default == 0 {
-		return nil
+		level = zap.DebugLevel
 	}
+	p.log.Log(level, "Connected", zap.String("peer", ch.Addr().Redacted()), zap.Stringer("session", ch.Kind()))
+	p.own.heard(ch)
+	p.mu.Lock()
+	p.open++
+	if ch.Kind()&channel.Default != 0 {
+		p.twins.add(ch)
+		p.setPeers(append(slices.Clip(*p.peers.Load()), ch))
+	}
+	p.mu.Unlock()
+	if ch.Kind() != channel.Inbound {
+		ch.OnEnd(func() { p.leaving(ch) })
+	}
+	return nil
+}
+
+// leaving lets the twins of a channel that begins to end be sent to again; Ended
+// comes when the channel has sent all it had to send.
+func (p *P2p) leaving(ch *channel.Channel) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.setPeers(append(slices.Clip(*p.peers.Load()), ch))
-	return nil
+	p.twins.remove(ch)
+	p.aim()
 }
 
 // Ended is for the node's sessions.
 func (p *P2p) Ended(ch *channel.Channel, reason error) {
+	p.judge(ch, reason)
+	if errors.Is(reason, session.ErrSelf) && ch.Kind() != channel.Inbound {
+		p.hosts.Ours(ch.Addr())
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.channels, ch)
-	p.setPeers(slices.DeleteFunc(slices.Clone(*p.peers.Load()), func(other *channel.Channel) bool { return other == ch }))
+	if ch.Opened() {
+		if p.open--; p.open == 0 {
+			p.alone = time.Now()
+		}
+	}
+	if slices.Contains(*p.peers.Load(), ch) {
+		p.twins.remove(ch)
+		p.setPeers(slices.DeleteFunc(slices.Clone(*p.peers.Load()), func(other *channel.Channel) bool { return other == ch }))
+	}
+}
+
+// aloneFor is how long there has been no connection at all; 0 while there is one.
+func (p *P2p) aloneFor() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open > 0 {
+		return 0
+	}
+	return time.Since(p.alone)
 }
 
 // setPeers is called under mu.
 func (p *P2p) setPeers(peers []*channel.Channel) {
 	p.peers.Store(&peers)
+	p.aim()
 	if p.changed != nil {
 		close(p.changed)
 		p.changed = nil
 	}
+}
+
+// aim finds out whom broadcasts go to; under mu.
+func (p *P2p) aim() {
+	targets := p.twins.targets(*p.peers.Load())
+	p.targets.Store(&targets)
 }

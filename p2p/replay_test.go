@@ -3,6 +3,7 @@ package p2p_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -144,6 +145,7 @@ func (r *replay) setUp() {
 			s.Inbound = inbound
 		}
 		s.Peers = peers
+		s.HideFeatures = true // as stock nodes have none
 		if r.tr.settings != nil {
 			r.tr.settings(s)
 		}
@@ -201,7 +203,7 @@ func (r *replay) act(l line, c *conversation) {
 		if err := m.Decode(l.bytes(r.t)[4+1+len(textCommand)+1:]); err != nil {
 			r.t.Fatal(err)
 		}
-		r.node.broadcast(m.Text, len(r.conns))
+		r.node.broadcast(m.Text, cmp.Or(r.tr.peers, len(r.conns)))
 	case l.Event != "" && r.tr.stops:
 		select {
 		case <-r.stopped:

@@ -30,6 +30,7 @@ type Settings struct {
 	Inbound []addr.Addr
 
 	// ExternalAddrs are the addresses by which others reach this node, at most 10.
+	// Port 0 stands for the one that is listened on, by the same scheme.
 	ExternalAddrs []addr.Addr
 
 	// Peers are connected to for as long as the node runs.

@@ -25,6 +25,7 @@ type transcript struct {
 	side       string // the one our node takes; by connection where there are several
 	sides      map[int]string
 	settings   func(*p2p.Settings)
+	peers      int  // to how many a text goes; 0: to as many as there are connections
 	stops      bool // our node ends the conversation by stopping
 	difference string
 	edit       func([]line) []line
@@ -73,6 +74,8 @@ var transcripts = []transcript{
 	{file: "ipv6_loopback", side: "dialer", stops: true, ends: channel.ErrStopped,
 		settings: func(s *p2p.Settings) { s.OutboundConnections = 2 }},
 	{file: "duplicate_channels", sides: map[int]string{1: "listener", 2: "dialer"}, stops: true, ends: channel.ErrStopped},
+	{file: "duplicate_channels", side: "a peer that says its address", sides: map[int]string{1: "listener", 2: "dialer"}, stops: true, ends: channel.ErrStopped,
+		difference: "where the peer that dialled us lists the address that we have dialled, the text goes there only", peers: 1, edit: listed},
 }
 
 func TestTranscripts(t *testing.T) {
@@ -88,4 +91,17 @@ func TestTranscripts(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { newReplay(t, tr).run() })
 		})
 	}
+}
+
+// listed makes the dialer of connection 1 of duplicate_channels list the address that
+// is dialled on connection 2, and takes away the text that our node then does not say.
+func listed(lines []line) []line {
+	for i, l := range lines {
+		if l.Conn == 1 && l.From == "dialer" && l.Command == wire.CommandVersion {
+			const none, one = "0000", "01167463703a2f2f3132372e302e302e313a36343030332f00" // the list, and no features
+			frame := strings.TrimSuffix(l.Frame, none) + one
+			lines[i].Frame = strings.Replace(frame, "5b0006646368617464", "720006646368617464", 1) // its length
+		}
+	}
+	return slices.DeleteFunc(lines, func(l line) bool { return l.Conn == 1 && l.From == "listener" && l.Command == textCommand })
 }

@@ -3,6 +3,7 @@ package p2p
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -114,7 +115,8 @@ func (v *validator) inbound(s *Settings, transports transport.Set) {
 
 func (v *validator) addresses(s *Settings) {
 	for _, a := range s.ExternalAddrs {
-		v.port("ExternalAddrs", a, false)
+		listens := slices.ContainsFunc(s.Inbound, func(inbound addr.Addr) bool { return inbound.Scheme() == a.Scheme() })
+		v.port("ExternalAddrs", a, listens)
 	}
 	v.check(len(s.ExternalAddrs) <= 10, "ExternalAddrs", fmt.Sprint(len(s.ExternalAddrs), " addresses"), "give at most 10: more do not fit in a handshake")
 	for _, a := range s.Peers {

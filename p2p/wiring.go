@@ -44,7 +44,20 @@ func (p *P2p) env() *session.Env {
 		HideFeatures: s.HideFeatures,
 		External:     p.external,
 		Active:       s.ActiveProfiles,
+		Families:     p.families,
+		Localnet:     s.Localnet,
 		Refused:      p.hosts.Refused,
+		Hosts:        p.hosts,
+		Question:     p.exchange.Question,
+		Jitter:       p.jitter,
+		Alone:        p.aloneFor,
+		SeedNode:     s.SeedNode,
+
+		DiscoveryAttempt:      s.DiscoveryAttempt,
+		DiscoveryCooloff:      s.DiscoveryCooloff,
+		RefineryInterval:      s.RefineryInterval,
+		TimeWithNoConnections: s.TimeWithNoConnections,
+
 		Profile:      s.Profile,
 		WriteTimeout: s.WriteTimeout,
 		SendQueue:    s.SendQueue,
@@ -57,6 +70,26 @@ func (p *P2p) env() *session.Env {
 func (p *P2p) heartbeat(ch *channel.Channel) (interval, patience time.Duration) {
 	profile := p.settings.Profile(ch.Addr().Scheme())
 	return profile.HeartbeatInterval, profile.ConnectTimeout
+}
+
+// handshakeTimeout bounds the handshake of a channel.
+func (p *P2p) handshakeTimeout(ch *channel.Channel) time.Duration {
+	return p.settings.Profile(ch.Addr().Scheme()).HandshakeTimeout
+}
+
+// ask is how many addresses a peer is asked for.
+func (p *P2p) ask() uint32 {
+	if p.settings.GetAddrsMax != nil {
+		return *p.settings.GetAddrsMax
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return uint32(p.settings.OutboundConnections)
+}
+
+// jitter returns a random time from 0 to most.
+func (p *P2p) jitter(most time.Duration) time.Duration {
+	return time.Duration(p.random.Int64N(int64(most) + 1))
 }
 
 // dialable returns the schemes of the addresses that this node can dial, each once.
@@ -88,6 +121,7 @@ func (p *P2p) hostSettings() hosts.Settings {
 		DisableGreys:     s.DisableGreys,
 		DialNames:        s.DialNames,
 		BanTime:          s.BanTime,
+		Unusable:         p.families.Skips,
 		File:             s.Hostlist,
 	}
 }

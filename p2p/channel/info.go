@@ -1,6 +1,8 @@
 package channel
 
 import (
+	"net"
+	"net/netip"
 	"time"
 
 	"dchat/p2p/addr"
@@ -16,6 +18,21 @@ func (c *Channel) Kind() Kind { return c.cfg.Kind }
 
 // Addr returns the address by which the peer is known.
 func (c *Channel) Addr() addr.Addr { return c.cfg.Addr }
+
+// Sockets returns the two ends of the connection as this machine sees them, which
+// for a peer behind a proxy are those of the proxy. An end that is no IP socket is
+// the zero value.
+func (c *Channel) Sockets() (local, remote netip.AddrPort) {
+	return socket(c.conn.LocalAddr()), socket(c.conn.RemoteAddr())
+}
+
+func socket(a net.Addr) netip.AddrPort {
+	s, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(s.Addr().Unmap(), s.Port())
+}
 
 // Created returns when the connection was made.
 func (c *Channel) Created() time.Time { return c.created }

@@ -20,14 +20,14 @@ func full(b *testing.B) *hosts.Hosts {
 	h := hosts.New(hosts.Settings{Dialable: []string{"tcp"}, KnownPeerPercent: 70, Blacklist: list}, nopLog, hosts.WithClock((&clock{now}).Now))
 	all := lies(0, 20_000)
 	for i, a := range all {
-		c := hosts.White
-		if i >= 5000 {
-			c = hosts.Gold
+		switch {
+		case i < 5000:
+			h.Answered(a)
+		case i < 10_000:
+			gold(b, h, a)
+		default:
+			ban(b, h, a)
 		}
-		if i >= 10_000 {
-			c = hosts.Black
-		}
-		must(b, h.Move(a, c))
 	}
 	for i := range 2000 {
 		tell(h, stranger(i), ad("tcp://%d.%d.7.1:26", 60+i/250, 1+i%250))
@@ -93,7 +93,7 @@ func BenchmarkLookup(b *testing.B) {
 func BenchmarkSelect(b *testing.B) {
 	h := full(b)
 	for b.Loop() {
-		a, ok := h.Select(8)
+		a, _, ok := h.Select(8)
 		if !ok {
 			b.Fatal("nothing")
 		}

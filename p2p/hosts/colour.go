@@ -9,7 +9,7 @@ const (
 	White               // answered when it was tried: 5,000
 	Gold                // has been connected to: 5,000
 	Dark                // valid, but nothing this node can dial; only passed on, for a day: 1,000
-	Black               // banned for as long as the node runs: 10,000
+	Black               // banned, for a time: 10,000
 	colours
 )
 

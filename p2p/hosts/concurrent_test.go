@@ -21,7 +21,7 @@ func TestConcurrentUse(t *testing.T) {
 				peer := stranger(200*worker + i)
 				h.Asked(peer)
 				tell(h, peer, lies(200*worker+i, 3)...)
-				a, ok := h.Select(8)
+				a, _, ok := h.Select(8)
 				if !ok {
 					continue
 				}
@@ -31,12 +31,12 @@ func TestConcurrentUse(t *testing.T) {
 				}
 				held[a.String()] = true
 				mu.Unlock()
-				must(t, h.Move(a, hosts.Gold))
+				gold(t, h, a)
 				h.Known(8, []string{"tcp"})
 				mu.Lock()
 				delete(held, a.String())
 				mu.Unlock()
-				must(t, h.Move(a, hosts.Grey))
+				h.Disconnected(a, time.Minute)
 				h.Release(a)
 			}
 			must(t, h.Save(t.Context()))

@@ -37,6 +37,16 @@ func (e endpoint) socket() endpoint {
 	return e
 }
 
+// everyPort is the host of the endpoint as bans see it: all ports and schemes, and
+// all of an IPv6 /64, since whoever has one address of it has all.
+func (e endpoint) everyPort() endpoint {
+	e.scheme, e.port = "", 0
+	if e.ip.Is6() {
+		e.ip = netip.PrefixFrom(e.ip, 64).Masked().Addr()
+	}
+	return e
+}
+
 // needsLookup tells whether a resolver decides where a connection goes.
 func (e endpoint) needsLookup() bool {
 	switch e.scheme {

@@ -7,17 +7,6 @@ import (
 	"dchat/p2p/addr"
 )
 
-// RefusedError says that an address is not fit for a list.
-type RefusedError struct {
-	Addr   addr.Addr
-	Reason string // a short phrase for people
-}
-
-// Error names the address, fit for a log, and the reason.
-func (e *RefusedError) Error() string {
-	return fmt.Sprintf("address %s refused: %s", e.Addr.Redacted(), e.Reason)
-}
-
 // StateError says that an address is in use in a way that rules out another one.
 type StateError struct {
 	Addr   addr.Addr

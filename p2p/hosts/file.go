@@ -2,9 +2,11 @@ package hosts
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -45,15 +47,14 @@ func (h *Hosts) Load(ctx context.Context) error {
 		switch {
 		case !ok:
 			bad++
-		case len(lines[c]) >= capacity[c]:
-			over++
 		default:
 			lines[c] = append(lines[c], e)
 		}
 	})
 	kept := 0
 	for _, c := range loaded {
-		newestFirst(lines[c])
+		takeTurns(lines[c])
+		over += max(len(lines[c])-capacity[c], 0)
 		for _, e := range lines[c] {
 			if h.restore(c, e) {
 				kept++
@@ -72,18 +73,20 @@ func (h *Hosts) Load(ctx context.Context) error {
 // as told by the address itself, since who told it is not known any more.
 func (h *Hosts) restore(c Colour, line wire.Entry) bool {
 	key := endpointOf(line.Addr)
-	fits, reason := h.rules.judge(line.Addr, key, thisMachine)
+	fits, ok := h.rules.Load().judge(line.Addr, key, thisMachine)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := h.unix()
-	e := &entry{addr: line.Addr, key: key, seen: notAhead(line.LastSeen, now)}
+	h.loaded++
+	e := &entry{addr: line.Addr, key: key, seen: notAhead(line.LastSeen, now), heard: -h.loaded}
+	if c == White || c == Gold {
+		e.answered = h.now()
+	}
 	from := ourselves
 	switch {
-	case h.listed[key] != nil || h.states[key] != Free:
-		return false
-	case c == Black && key.port != 0:
-		fits = Black
-	case reason != "":
+	case c == Black:
+		return h.restoreBan(line, key)
+	case h.listed[key] != nil || h.states[key] != Free || !ok || h.barred(key):
 		return false
 	case (c == Dark || fits == Dark) && now-e.seen > darkAge:
 		return false
@@ -95,6 +98,21 @@ func (h *Hosts) restore(c Colour, line wire.Entry) bool {
 		from = key.group()
 	}
 	return h.insert(e, fits, from)
+}
+
+// takeTurns sorts entries so that the newest of each group come first, then the
+// second newest, and so on: when there is no room for all of them, few groups with
+// many do not leave the others out.
+func takeTurns(entries []wire.Entry) {
+	newestFirst(entries)
+	seen := make(map[place]int)
+	turn := make(map[addr.Addr]int, len(entries))
+	for _, e := range entries {
+		group := endpointOf(e.Addr).group()
+		turn[e.Addr] = seen[group]
+		seen[group]++
+	}
+	slices.SortStableFunc(entries, func(a, b wire.Entry) int { return cmp.Compare(turn[a.Addr], turn[b.Addr]) })
 }
 
 // Save replaces the host list file by what is on the lists now, but for the

@@ -7,72 +7,60 @@ import (
 	"dchat/p2p/addr"
 )
 
-// Reasons of a RefusedError.
-const (
-	reasonPort       = "it has no host or no port"
-	reasonParts      = "it has more than a scheme, a host and a port"
-	reasonConfigured = "it is a configured peer or seed"
-	reasonBlack      = "it is blacklisted"
-	reasonOwn        = "it is our own"
-	reasonReach      = "it cannot be reached from where it comes from"
-	reasonForm       = "it is not valid for its scheme"
-	reasonFull       = "there is no room for it"
-)
-
 // rules are what is asked of every address before it comes on a list. They do
 // not change, and need no lock.
 type rules struct {
-	localnet   bool
-	dialable   map[string]bool
+	localnet  bool
+	dialable  map[string]bool
+	own       map[endpoint]bool // without their schemes
+	blacklist Blacklist
+
+	// The peers and seeds of the operator.
 	configured map[endpoint]bool
-	own        map[endpoint]bool // without their schemes
-	blacklist  Blacklist
+	spared     map[endpoint]bool // without their schemes, and their hosts but for this machine
 }
 
-func newRules(s Settings) rules {
-	r := rules{
-		localnet:   s.Localnet,
-		dialable:   make(map[string]bool),
-		configured: make(map[endpoint]bool),
-		own:        make(map[endpoint]bool),
-		blacklist:  s.Blacklist,
-	}
+func newRules(s Settings) *rules {
+	r := rules{localnet: s.Localnet, dialable: make(map[string]bool), own: make(map[endpoint]bool)}
 	for _, scheme := range s.Dialable {
 		r.dialable[scheme] = true
-	}
-	for _, list := range [][]addr.Addr{s.Peers, s.Seeds} {
-		for _, a := range list {
-			r.configured[endpointOf(a)] = true
-		}
 	}
 	for _, a := range s.External {
 		r.own[endpointOf(a).socket()] = true
 	}
-	return r
+	return r.with(s.Peers, s.Seeds, s.Blacklist)
+}
+
+// with returns a copy with what the operator may change.
+func (r rules) with(peers, seeds []addr.Addr, blacklist Blacklist) *rules {
+	r.blacklist = blacklist
+	r.configured, r.spared = make(map[endpoint]bool), make(map[endpoint]bool)
+	for _, list := range [][]addr.Addr{peers, seeds} {
+		for _, a := range list {
+			key := endpointOf(a)
+			r.configured[key] = true
+			r.spared[key.socket()] = true
+			if reachOf(a) != thisMachine {
+				r.spared[key.everyPort()] = true
+			}
+		}
+	}
+	return &r
 }
 
 // judge returns the list on which an address that was told from somewhere
-// begins, Grey or Dark, or the reason why on none.
-func (r *rules) judge(a addr.Addr, key endpoint, from reach) (_ Colour, reason string) {
+// begins, Grey or Dark; not ok when on none.
+func (r *rules) judge(a addr.Addr, key endpoint, from reach) (_ Colour, ok bool) {
 	switch {
-	case key.port == 0 || a.Host() == "":
-		return 0, reasonPort
-	case a.Public() != a || a.Path() != "" && a.Path() != "/":
-		return 0, reasonParts
-	case r.configured[key]:
-		return 0, reasonConfigured
-	case r.blacklist.has(key):
-		return 0, reasonBlack
-	case r.own[key.socket()]:
-		return 0, reasonOwn
-	case !r.reaches(a, from):
-		return 0, reasonReach
-	case !wellFormed(key.scheme, a.Host()):
-		return 0, reasonForm
+	case key.port == 0 || a.Host() == "", // nobody can be reached there
+		a.Public() != a || len(a.Path()) > 1, // an alias of the address without these
+		r.configured[key], r.blacklist.has(key), r.own[key.socket()],
+		!r.reaches(a, from), !wellFormed(key.scheme, a.Host()):
+		return 0, false
 	case !r.dialable[key.scheme]:
-		return Dark, ""
+		return Dark, true
 	}
-	return Grey, ""
+	return Grey, true
 }
 
 func (r *rules) reaches(a addr.Addr, from reach) bool {

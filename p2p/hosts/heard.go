@@ -26,14 +26,14 @@ const (
 func (h *Hosts) Heard(from addr.Addr, entries []wire.Entry) {
 	by := h.tellerOf(from)
 	near := tellerReach(from)
-	kept := 0
+	r, kept := h.rules.Load(), 0
 	for _, e := range entries {
 		key := endpointOf(e.Addr)
-		c, reason := h.rules.judge(e.Addr, key, near)
-		if reason != "" {
+		c, ok := r.judge(e.Addr, key, near)
+		if !ok {
 			continue
 		}
-		taken, more := h.hear(by, key, c, e)
+		taken, more := h.hear(by, r, key, c, e)
 		if taken {
 			kept++
 		}
@@ -52,7 +52,7 @@ type teller struct {
 
 func (h *Hosts) tellerOf(peer addr.Addr) teller {
 	key := endpointOf(peer)
-	if h.rules.localnet {
+	if h.localnet {
 		return teller{account: key.alone(), group: key.alone()}
 	}
 	return teller{account: key.within(32, 64), group: key.group()}
@@ -60,21 +60,23 @@ func (h *Hosts) tellerOf(peer addr.Addr) teller {
 
 // hear takes one address that passed the rules; more is false when no further
 // one of this peer will be taken.
-func (h *Hosts) hear(by teller, key endpoint, c Colour, told wire.Entry) (taken, more bool) {
+func (h *Hosts) hear(by teller, r *rules, key endpoint, c Colour, told wire.Entry) (taken, more bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if r != h.rules.Load() { // Configure came between
+		return false, false
+	}
 	now := h.unix()
 	seen, ok := plausible(told.LastSeen, now)
-	if !ok || c == Dark && now-seen > darkAge || h.listed[key] != nil || h.states[key] != Free {
+	if !ok || c == Dark && now-seen > darkAge || h.listed[key] != nil || h.states[key] != Free || h.barred(key) {
 		return false, true
 	}
 	if !h.spend(by.account) {
 		return false, false
 	}
-	taken = h.insert(&entry{addr: told.Addr, key: key, seen: seen}, c, by.group)
-	if taken {
+	taken = h.insert(&entry{addr: told.Addr, key: key, seen: seen, heard: int64(h.heard) + 1}, c, by.group)
+	if taken && c == Grey {
 		h.heard++
-		h.tellLocked()
 	}
 	return taken, true
 }

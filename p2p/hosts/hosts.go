@@ -15,8 +15,10 @@
 package hosts
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -71,25 +73,44 @@ type Settings struct {
 // Hosts is what a node knows of others' addresses.
 type Hosts struct {
 	// Not changed after New.
-	rules        rules
+	localnet     bool
 	dialNames    bool
 	knownPercent int
 	disableGreys bool
+	banTime      time.Duration
+	isUnusable   func(addr.Addr) bool // or nil
 	log          *zap.Logger
 	now          func() time.Time
 
-	store store // has a lock of its own
+	store store                 // has a lock of its own
+	rules atomic.Pointer[rules] // replaced under mu
 
 	mu     sync.Mutex // guards what follows
 	random *rand.Rand
-	lists  [colours]*list
+	lists  [Black]*list
 	listed map[endpoint]*entry
 	crowds map[place][]*entry // by host and by subnet; unused in a localnet
 	states map[endpoint]State // of addresses in use
 	spent  map[place]int      // entries that a peer told since it was asked
 
-	heard   uint64
-	changed chan struct{}
+	// What can be picked.
+	free       [Dark]shelf
+	suspended  shelf
+	fresh      queue[*entry] // of the free grey ones
+	refineTurn int
+
+	// What Select picked and is in use.
+	held      map[endpoint]holding
+	heldOf    map[place]int // by group
+	knownHeld int
+
+	bans    terms[banned]   // of a host, or of an endpoint without its scheme
+	records terms[record]   // of hosts
+	ours    terms[struct{}] // endpoints without their schemes
+
+	heard   uint64        // addresses that came on the grey list
+	loaded  int64         // addresses that the file gave
+	changed chan struct{} // nil: nobody waits
 }
 
 // Option replaces something that Hosts gets from its surroundings.
@@ -110,10 +131,12 @@ func (unguessable) Uint64() uint64 { return rand.Uint64() }
 // New makes an empty address book. Nothing is read before Load.
 func New(s Settings, log *zap.Logger, options ...Option) *Hosts {
 	h := &Hosts{
-		rules:        newRules(s),
+		localnet:     s.Localnet,
 		dialNames:    s.DialNames,
 		knownPercent: min(s.KnownPeerPercent, mostKnown),
 		disableGreys: s.DisableGreys,
+		banTime:      cmp.Or(s.BanTime, defaultBanTime),
+		isUnusable:   s.Unusable,
 		log:          log,
 		now:          time.Now,
 		store:        store{path: s.File},
@@ -122,6 +145,17 @@ func New(s Settings, log *zap.Logger, options ...Option) *Hosts {
 		crowds:       make(map[place][]*entry),
 		states:       make(map[endpoint]State),
 		spent:        make(map[place]int),
+		suspended:    newShelf(),
+		fresh:        newFresh(),
+		held:         make(map[endpoint]holding),
+		heldOf:       make(map[place]int),
+		bans:         newTerms[banned](capacity[Black]),
+		records:      newTerms[record](mostRecords),
+		ours:         newTerms[struct{}](mostOurs),
+	}
+	h.rules.Store(newRules(s))
+	for c := range h.free {
+		h.free[c] = newShelf()
 	}
 	for c := range h.lists {
 		h.lists[c] = newList(capacity[c])
@@ -134,9 +168,10 @@ func New(s Settings, log *zap.Logger, options ...Option) *Hosts {
 
 // Blacklisted tells whether the operator refuses an address, be it one to dial
 // or that of a peer which connects.
-func (h *Hosts) Blacklisted(a addr.Addr) bool { return h.rules.blacklist.Has(a) }
+func (h *Hosts) Blacklisted(a addr.Addr) bool { return h.rules.Load().blacklist.Has(a) }
 
-// ColourOf returns the list that an address is on; false when it is on none.
+// ColourOf returns the list that an address is on, Black for each one that a ban
+// is on; false when it is on none.
 func (h *Hosts) ColourOf(a addr.Addr) (Colour, bool) {
 	key := endpointOf(a)
 	h.mu.Lock()
@@ -144,20 +179,32 @@ func (h *Hosts) ColourOf(a addr.Addr) (Colour, bool) {
 	if e := h.listed[key]; e != nil {
 		return e.colour, true
 	}
-	return 0, false
+	return Black, h.banned(key)
 }
 
-// Len returns how many addresses are on a list.
+// Len returns how many addresses are on a list; of the black one, how many bans
+// there are.
 func (h *Hosts) Len(c Colour) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if c == Black {
+		h.bans.expire(h.now())
+		return len(h.bans.byKey)
+	}
 	return len(h.lists[c].entries)
 }
 
-// List returns what is on a list, the last seen first.
+// List returns what is on a list, the last seen first; of the black one the
+// address that each ban was for, and when.
 func (h *Hosts) List(c Colour) []wire.Entry {
 	h.mu.Lock()
 	now := h.unix()
+	if c == Black {
+		entries := h.black(now)
+		h.mu.Unlock()
+		newestFirst(entries)
+		return entries
+	}
 	h.expireDark(now)
 	entries := make([]wire.Entry, 0, len(h.lists[c].entries))
 	for _, e := range h.lists[c].entries {

@@ -3,6 +3,7 @@ package hosts
 import (
 	"iter"
 	"math/rand/v2"
+	"time"
 
 	"dchat/p2p/addr"
 )
@@ -15,7 +16,20 @@ type entry struct {
 	colour Colour
 	origin *origin
 	pos    int // in its list
+
+	answered time.Time // last; zero when it never has
+	failures int       // attempts in a row that failed
+	due      time.Time // not picked before
+	heard    int64     // the greater the later; 0 once it has been tried
+
+	// Where it is to be picked from; nil when it cannot be.
+	shelf    *shelf
+	group    *group // of the shelf, when it is ready
+	groupPos int
+	queued   int // in what waits, or in what is fresh
 }
+
+func (e *entry) fresh() bool { return e.heard != 0 }
 
 // origin is a part of the network and how many of a list's entries it has told.
 type origin struct {

@@ -74,6 +74,26 @@ func tellSeen(h *hosts.Hosts, from addr.Addr, seen uint64, told ...addr.Addr) {
 	h.Heard(from, entries)
 }
 
+// gold makes an address one that has been connected to.
+func gold(t testing.TB, h *hosts.Hosts, a addr.Addr) {
+	t.Helper()
+	must(t, h.Connected(a))
+	h.Release(a)
+}
+
+// ban bans an address that was dialled.
+func ban(t testing.TB, h *hosts.Hosts, a addr.Addr) hosts.Ban {
+	t.Helper()
+	b, ok := h.Offend(hosts.Offence{Peer: a, Reason: "it lied"})
+	if !ok {
+		t.Fatalf("%s was not banned", a)
+	}
+	return b
+}
+
+// apart are addresses each in a network of its own, for i below 20,000.
+func apart(i int) addr.Addr { return ad("tcp://%d.%d.2.2:26", 11+i/250, 1+i%250) }
+
 // colour is the list an address is on, in words.
 func colour(h *hosts.Hosts, a addr.Addr) string {
 	if c, ok := h.ColourOf(a); ok {

@@ -1,45 +1,28 @@
 package hosts
 
-import "dchat/p2p/addr"
+import (
+	"time"
 
-// Move puts an address on a list, taking it off the one it is on: white when it
-// has answered, gold when it is connected to, grey when it is so no longer, black
-// when it is banned. Its time becomes now, except on the way to grey when it
-// was not connected. One that is on no list must be fit for one first, but for
-// the black one: the error is then a *RefusedError. It is one too when the address
-// is banned: only Drop lifts that. A *StateError says that the address is
-// suspended.
-func (h *Hosts) Move(a addr.Addr, to Colour) error {
-	key := endpointOf(a)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.states[key] == Suspended {
-		return &StateError{Addr: a, State: Suspended, Wanted: "be moved"}
-	}
+	"dchat/p2p/addr"
+)
+
+// admit puts an address that answered us on a list, taking it off the one it is
+// on, and returns its entry; nil when it is fit for no list or there is no room.
+func (h *Hosts) admit(a addr.Addr, key endpoint, to Colour) *entry {
 	now := h.unix()
 	e := h.listed[key]
-	switch {
-	case e == nil && to == Black:
-		e = &entry{addr: a, key: key, seen: now}
-		if key.port == 0 || a.Host() == "" {
-			return &RefusedError{Addr: a, Reason: reasonPort}
+	if e == nil {
+		if _, ok := h.rules.Load().judge(a, key, thisMachine); !ok || h.barred(key) {
+			return nil
 		}
-	case e == nil:
-		if _, reason := h.rules.judge(a, key, thisMachine); reason != "" {
-			return &RefusedError{Addr: a, Reason: reason}
-		}
-		e = &entry{addr: a, key: key, seen: now}
-	case e.colour == Black && to != Black:
-		return &RefusedError{Addr: a, Reason: reasonBlack}
+		e = &entry{addr: a, key: key}
 	}
-	seen := now
-	if to == Grey && h.states[key] != Connected {
-		seen = e.seen
+	if !h.recolour(e, to, now) {
+		return nil
 	}
-	if !h.recolour(e, to, seen) {
-		return &RefusedError{Addr: a, Reason: reasonFull}
-	}
-	return nil
+	h.unshelve(e)
+	e.answered, e.due, e.heard = h.now(), time.Time{}, 0
+	return e
 }
 
 // recolour moves an entry, which may be on no list, and reports whether there
@@ -56,11 +39,8 @@ func (h *Hosts) recolour(e *entry, to Colour, seen uint64) bool {
 	return h.insert(e, to, ourselves)
 }
 
-// Drop forgets an address: one that the refinery found dead, or a ban.
-func (h *Hosts) Drop(a addr.Addr) {
-	key := endpointOf(a)
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// forget takes an address off its list.
+func (h *Hosts) forget(key endpoint) {
 	if e := h.listed[key]; e != nil {
 		h.remove(e)
 	}

@@ -6,77 +6,130 @@ import (
 	"dchat/p2p/addr"
 )
 
-// Connected says that the channel to an address that was being dialled is up: it
-// goes on the gold list.
+// keepSilent is how long an address that has answered is kept although it does
+// so no longer: a network that is cut in two comes together again.
+const keepSilent = 24 * time.Hour
+
+// Connected says that there is a channel to an address, which must be free, being
+// dialled or being refined. It becomes Connected and goes on the gold list; one
+// that is fit for no list, such as a configured peer, is on none. The error is a
+// *StateError, or ErrTooMany. What failed before is forgotten when the channel
+// turns out to last, see Disconnected.
 func (h *Hosts) Connected(a addr.Addr) error {
-	if err := h.Claim(a, Connected); err != nil {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.claim(a, Connected); err != nil {
 		return err
 	}
-	return h.Move(a, Gold)
+	h.admit(a, endpointOf(a), Gold)
+	return nil
 }
 
 // Disconnected says that a channel has ended after so long: its address goes to
-// the grey list and may be dialled again after a pause.
+// the grey list, seen now, and is free. When the channel lasted 10 s or more it may
+// be dialled again after 0.2 to 1 s; a shorter one is a failure, see Failed.
 func (h *Hosts) Disconnected(a addr.Addr, lasted time.Duration) {
-	_ = h.Move(a, Grey)
-	h.Release(a)
+	key := endpointOf(a)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if e := h.admit(a, key, Grey); e != nil && lasted < goodTime {
+		h.fail(e)
+	} else if e != nil {
+		e.failures, e.due = 0, h.now().Add(h.moment())
+	}
+	h.setState(key, Free)
 }
 
 // Failed says that an address could not be dialled, or its handshake failed: it
-// goes to the grey list, and only the refinery tries it next.
-func (h *Hosts) Failed(a addr.Addr) { _ = h.Suspend(a) }
+// goes to the grey list and becomes Suspended, so that only the refinery tries it
+// next, after 1 s; after 2, 4, 8 … s up to a minute, when that is the second, third …
+// failure in a row. All of these pauses are cut by up to a quarter at random. One
+// that is on no list is forgotten.
+func (h *Hosts) Failed(a addr.Addr) {
+	key := endpointOf(a)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.setState(key, h.failed(key))
+}
+
+// failed puts an address on the grey list for the refinery and returns the state
+// it is to have.
+func (h *Hosts) failed(key endpoint) State {
+	e := h.listed[key]
+	if e == nil || e.colour == Dark || !h.recolour(e, Grey, e.seen) {
+		return Free
+	}
+	h.fail(e)
+	return Suspended
+}
 
 // Answered says that an address which was being refined has answered: it goes on
-// the white list.
+// the white list, seen now, and is free. One that has been connected to meanwhile
+// stays so.
 func (h *Hosts) Answered(a addr.Addr) {
-	_ = h.Move(a, White)
-	h.Release(a)
-	h.tell()
+	key := endpointOf(a)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.busy(key) {
+		return
+	}
+	if e := h.admit(a, key, White); e != nil {
+		e.failures = 0
+	}
+	h.setState(key, Free)
 }
 
-// Silent says that an address which was being refined has not answered.
+// Silent says that an address which was being refined has not answered. One that
+// has done so within a day, or was gold or white, also in the file, is Failed; any
+// other is forgotten. One that has been connected to meanwhile stays so.
 func (h *Hosts) Silent(a addr.Addr) {
-	h.Drop(a)
-	h.Release(a)
-}
-
-// Avoid makes an address free, and one that is not dialled for so long.
-func (h *Hosts) Avoid(a addr.Addr, _ time.Duration) {
-	_ = h.Move(a, Grey)
-	h.Release(a)
-}
-
-// SelectRecheck picks the white address that was seen before all others, if that
-// is longer ago than age, and makes it Refining.
-func (h *Hosts) SelectRecheck(age time.Duration) (addr.Addr, bool) { return addr.Addr{}, false }
-
-// News returns how many addresses have come on a list since the start, and a
-// channel that is closed when Select or SelectRefine may find more than before.
-func (h *Hosts) News() (heard uint64, changed <-chan struct{}) {
+	key := endpointOf(a)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.changed == nil {
-		h.changed = make(chan struct{})
+	if h.busy(key) {
+		return
 	}
-	return h.heard, h.changed
+	state := Free
+	if e := h.listed[key]; e != nil && (e.colour != Grey || h.now().Sub(e.answered) <= keepSilent) {
+		state = h.failed(key)
+	} else {
+		h.forget(key)
+	}
+	h.setState(key, state)
 }
 
-func (h *Hosts) tell() {
+func (h *Hosts) busy(key endpoint) bool {
+	s := h.states[key]
+	return s == Connecting || s == Connected
+}
+
+// Avoid makes an address grey and free, and one that neither Select nor
+// SelectRefine picks for so long: its node is none of ours.
+func (h *Hosts) Avoid(a addr.Addr, d time.Duration) {
+	key := endpointOf(a)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.tellLocked()
+	if e := h.listed[key]; e != nil && h.recolour(e, Grey, e.seen) {
+		h.unshelve(e)
+		e.failures, e.heard = 0, 0
+		e.due = h.now().Add(d)
+	}
+	h.setState(key, Free)
 }
 
-func (h *Hosts) tellLocked() {
-	if h.changed != nil {
-		close(h.changed)
-		h.changed = nil
+// Resume frees all suspended addresses and forgets the pauses of all that failed,
+// for when the fault may be our own network's.
+func (h *Hosts) Resume() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, e := range h.lists[Grey].entries {
+		if e.failures == 0 {
+			continue
+		}
+		h.unshelve(e)
+		e.failures, e.due = 0, time.Time{}
+		if h.idle(e) {
+			h.setState(e.key, Free)
+		}
 	}
 }
-
-// Configure replaces what the operator may change while the node runs.
-func (h *Hosts) Configure(peers, seeds []addr.Addr, blacklist Blacklist) {}
-
-// Ours says that an address has turned out to be our own: it is forgotten, and
-// refused for a day.
-func (h *Hosts) Ours(a addr.Addr) { h.Drop(a) }

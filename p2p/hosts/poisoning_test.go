@@ -366,7 +366,7 @@ func TestT2TimesFollowAClockThatWasWrong(t *testing.T) {
 		wall := &clock{wrong}
 		h := book(t, nil, hosts.WithClock(wall.Now))
 		tellSeen(h, stranger(1), uint64(max(wrong, 0)), ad("tcp://8.8.8.8:1"))
-		must(t, h.Move(ad("tcp://8.8.4.4:1"), hosts.Gold))
+		gold(t, h, ad("tcp://8.8.4.4:1"))
 		wall.unix = now
 		for _, e := range append(append(h.List(hosts.Grey), h.List(hosts.Gold)...), h.Known(10, nil)...) {
 			if e.LastSeen > now {
@@ -391,8 +391,8 @@ func TestA14AnsweringOnManyPortsMakesFewWhite(t *testing.T) {
 		h := book(t, nil)
 		for i := range 5000 {
 			tell(h, stranger(i), row.at(i))
-			if a, ok := h.SelectRefine(); ok {
-				must(t, h.Move(a, hosts.White))
+			if a, _, ok := h.SelectRefine(); ok {
+				h.Answered(a)
 				h.Release(a)
 			}
 			refused := (*hosts.RefusedError)(nil) // also when it does not come by hearsay
@@ -411,7 +411,7 @@ func TestV12BansDoNotPushOutTheOperatorsList(t *testing.T) {
 		s.Blacklist = blacklist(t, []blacklistRow{{Host: "6.6.6.6", Schemes: []string{"tcp"}}})
 	})
 	for i := range 10_500 {
-		must(t, h.Move(lies(i, 1)[0], hosts.Black))
+		ban(t, h, lies(i, 1)[0])
 	}
 	if n := h.Len(hosts.Black); n != 10_000 {
 		t.Errorf("%d bans are kept, want 10,000", n)
@@ -493,11 +493,11 @@ func TestNothingIsKeptOfWhatIsGone(t *testing.T) {
 	for i, a := range all {
 		switch i % 4 {
 		case 0:
-			must(t, h.Suspend(a))
+			h.Failed(a)
 		case 1:
-			must(t, h.Move(a, hosts.White))
+			h.Answered(a)
 		case 2:
-			must(t, h.Move(a, hosts.Black))
+			ban(t, h, a)
 		}
 	}
 	for _, a := range all {

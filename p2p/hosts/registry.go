@@ -1,10 +1,6 @@
 package hosts
 
-import (
-	"maps"
-
-	"dchat/p2p/addr"
-)
+import "dchat/p2p/addr"
 
 // State is what an address is in use for. Only one thing at a time: two slots
 // never dial the same address.
@@ -56,9 +52,13 @@ func (h *Hosts) StateOf(a addr.Addr) State {
 // being dialled or being refined. Else the error is a *StateError, or
 // ErrTooMany. The address stays in use until Release.
 func (h *Hosts) Claim(a addr.Addr, as State) error {
-	key := endpointOf(a)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	return h.claim(a, as)
+}
+
+func (h *Hosts) claim(a addr.Addr, as State) error {
+	key := endpointOf(a)
 	is := h.states[key]
 	if !is.mayBecome(as) {
 		return &StateError{Addr: a, State: is, Wanted: "become " + as.String()}
@@ -66,42 +66,32 @@ func (h *Hosts) Claim(a addr.Addr, as State) error {
 	if is == Free && len(h.states) >= mostStates {
 		return ErrTooMany
 	}
-	h.states[key] = as
+	h.setState(key, as)
 	return nil
 }
 
-// Release makes an address free, whatever it was in use for.
+// setState also makes the address be picked, or not, and tells when it can be.
+func (h *Hosts) setState(key endpoint, s State) {
+	if s == Free {
+		delete(h.states, key)
+	} else {
+		h.states[key] = s
+	}
+	if s != Connecting && s != Connected {
+		h.letGo(key)
+	}
+	if e := h.listed[key]; e != nil && h.shelve(e) {
+		h.tell()
+	}
+}
+
+// Release makes an address free, whatever it was in use for, as if nothing had
+// been done with it.
 func (h *Hosts) Release(a addr.Addr) {
 	key := endpointOf(a)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.states, key)
-}
-
-// Suspend says that dialling an address failed: it goes to the grey list and
-// only the refinery may try it next. One that is on no list is forgotten, one
-// that was banned meanwhile stays so; both become free. The error is a
-// *StateError when the address is suspended already.
-func (h *Hosts) Suspend(a addr.Addr) error {
-	key := endpointOf(a)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.states[key] == Suspended {
-		return &StateError{Addr: a, State: Suspended, Wanted: "be suspended"}
-	}
-	delete(h.states, key)
-	if e := h.listed[key]; e != nil && e.colour != Black && h.recolour(e, Grey, e.seen) {
-		h.states[key] = Suspended
-	}
-	return nil
-}
-
-// Resume frees all suspended addresses, for when the fault may be our own
-// network's.
-func (h *Hosts) Resume() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	maps.DeleteFunc(h.states, func(_ endpoint, s State) bool { return s == Suspended })
+	h.setState(key, Free)
 }
 
 func (h *Hosts) idle(e *entry) bool {

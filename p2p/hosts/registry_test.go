@@ -20,7 +20,7 @@ func into(t *testing.T, h *hosts.Hosts, s hosts.State) {
 	case hosts.Free:
 	case hosts.Suspended:
 		tell(h, stranger(1), target)
-		must(t, h.Suspend(target))
+		h.Failed(target)
 	default:
 		must(t, h.Claim(target, s))
 	}
@@ -115,7 +115,7 @@ func TestTheRegistryIsBounded(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	tell(h, stranger(1), target)
-	if a, ok := h.Select(8); ok {
+	if a, _, ok := h.Select(8); ok {
 		t.Errorf("selected %s", a)
 	}
 	h.Release(lies(0, 1)[0])
@@ -131,13 +131,13 @@ func TestNoStateOutlivesItsEntry(t *testing.T) {
 	if got := h.StateOf(target); got != hosts.Free {
 		t.Errorf("dropped: %v", got)
 	}
-	must(t, h.Suspend(target))
+	h.Failed(target)
 	if got := h.StateOf(target); got != hosts.Free || colour(h, target) != "refused" {
 		t.Errorf("suspended while on no list: %v, %s", got, colour(h, target))
 	}
 	must(t, h.Claim(target, hosts.Connecting))
-	must(t, h.Move(target, hosts.Black))
-	must(t, h.Suspend(target))
+	ban(t, h, target)
+	h.Failed(target)
 	if got := h.StateOf(target); got != hosts.Free || colour(h, target) != "black" {
 		t.Errorf("suspended when banned: %v, %s", got, colour(h, target))
 	}
@@ -147,11 +147,11 @@ func TestResumeFreesWhatIsSuspended(t *testing.T) {
 	h := book(t, nil)
 	into(t, h, hosts.Suspended)
 	must(t, h.Claim(ad("tcp://9.9.9.9:1"), hosts.Connected))
-	if _, ok := h.Select(8); ok {
+	if _, _, ok := h.Select(8); ok {
 		t.Error("a suspended address was selected")
 	}
 	h.Resume()
-	if a, ok := h.Select(8); !ok || a != target {
+	if a, _, ok := h.Select(8); !ok || a != target {
 		t.Errorf("selected %v", a)
 	}
 	if got := h.StateOf(ad("tcp://9.9.9.9:1")); got != hosts.Connected {
@@ -179,22 +179,22 @@ func TestMovesOfAConnection(t *testing.T) {
 	at("heard of", hosts.Grey, now-50)
 	must(t, h.Claim(target, hosts.Connecting))
 	wall.unix++
-	must(t, h.Suspend(target))
+	h.Failed(target)
 	at("not reached", hosts.Grey, now-50)
 	must(t, h.Claim(target, hosts.Refining))
-	must(t, h.Move(target, hosts.White))
+	h.Answered(target)
 	h.Release(target)
 	at("refined", hosts.White, now+1)
 	must(t, h.Claim(target, hosts.Connecting))
 	must(t, h.Claim(target, hosts.Connected))
 	wall.unix++
-	must(t, h.Move(target, hosts.Gold))
+	gold(t, h, target)
 	at("connected", hosts.Gold, now+2)
 	wall.unix += 100
-	must(t, h.Move(target, hosts.Grey))
+	h.Disconnected(target, time.Minute)
 	h.Release(target)
 	at("disconnected", hosts.Grey, now+102)
-	must(t, h.Move(target, hosts.Black))
+	ban(t, h, target)
 	at("banned", hosts.Black, now+102)
 	refused := (*hosts.RefusedError)(nil)
 	for _, c := range []hosts.Colour{hosts.Grey, hosts.White, hosts.Gold, hosts.Dark} {
@@ -220,7 +220,7 @@ func TestMoveOfAnAddressOnNoListIsJudged(t *testing.T) {
 	if err := h.Move(ad("unix:///a"), hosts.Black); !errors.As(err, &refused) {
 		t.Errorf("a ban of a unix socket: got %v", err)
 	}
-	must(t, h.Move(target, hosts.Gold))
+	gold(t, h, target)
 }
 
 // When a list is full what was seen longest ago makes room, but not what is in
@@ -230,10 +230,10 @@ func TestTheOldestWhiteOneMakesRoom(t *testing.T) {
 	h := book(t, nil, hosts.WithClock(wall.Now))
 	for i := range 5000 {
 		wall.unix++
-		must(t, h.Move(lies(i, 1)[0], hosts.White))
+		h.Answered(lies(i, 1)[0])
 	}
 	must(t, h.Claim(lies(0, 1)[0], hosts.Connected))
-	must(t, h.Move(target, hosts.White))
+	h.Answered(target)
 	for i, want := range []string{"white", "refused", "white"} {
 		if got := colour(h, lies(i, 1)[0]); got != want {
 			t.Errorf("number %d is %s, want %s", i, got, want)
@@ -250,8 +250,8 @@ func TestHearsayDoesNotDisplaceWhatWasConnected(t *testing.T) {
 	h := book(t, nil)
 	was := lies(0, 1500)
 	for _, a := range was {
-		must(t, h.Move(a, hosts.Gold))
-		must(t, h.Move(a, hosts.Grey))
+		gold(t, h, a)
+		h.Disconnected(a, time.Minute)
 	}
 	for i := range 4000 {
 		tell(h, stranger(i), ad("tcp://%d.%d.7.1:26", 60+i/250, 1+i%250))
@@ -260,8 +260,8 @@ func TestHearsayDoesNotDisplaceWhatWasConnected(t *testing.T) {
 		t.Errorf("%d are left among %d, want 1,000 among 2,000", n, h.Len(hosts.Grey))
 	}
 	again := ad("tcp://200.1.1.1:1")
-	must(t, h.Move(again, hosts.Gold))
-	must(t, h.Move(again, hosts.Grey))
+	gold(t, h, again)
+	h.Disconnected(again, time.Minute)
 	if got := colour(h, again); got != "grey" || kept(h, was) != 1000 {
 		t.Errorf("one more is %s, and %d are left", got, kept(h, was))
 	}

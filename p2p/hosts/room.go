@@ -22,11 +22,8 @@ func (h *Hosts) insert(e *entry, to Colour, from place) bool {
 	return true
 }
 
-// limited tells whether the number of entries at one place counts.
-func (h *Hosts) limited(c Colour) bool { return !h.rules.localnet && c != Black }
-
 func (h *Hosts) roomAtPlace(key endpoint, to Colour, from place) bool {
-	if !h.limited(to) {
+	if h.localnet {
 		return true
 	}
 	if l := h.lists[to]; from != ourselves && l.told(from) >= l.max/groupShare {
@@ -99,13 +96,19 @@ func (h *Hosts) fromList(l *list, c Colour, from place) *entry {
 	return nil
 }
 
-// oldest returns the entry of a list that was seen before all others and is not
-// in use. These lists grow by what this node does itself, so seldom enough to look
-// through them.
+// oldest returns, of those of a list that are not in use, the entry that was seen
+// before all others of the groups that have most. These lists grow by what this
+// node does itself, so seldom enough to look through them.
 func (h *Hosts) oldest(l *list) (out *entry) {
+	size := make(map[place]int)
 	for _, e := range l.entries {
-		if (out == nil || e.seen < out.seen) && h.idle(e) {
-			out = e
+		size[e.key.group()]++
+	}
+	most := 0
+	for _, e := range l.entries {
+		n := size[e.key.group()]
+		if h.idle(e) && (n > most || n == most && e.seen < out.seen) {
+			out, most = e, n
 		}
 	}
 	return out
@@ -116,7 +119,10 @@ func (h *Hosts) put(e *entry, to Colour, from place) {
 	e.colour = to
 	h.lists[to].add(e, from)
 	h.listed[e.key] = e
-	if h.limited(to) {
+	if h.shelve(e) {
+		h.tell()
+	}
+	if !h.localnet {
 		for _, p := range e.crowds() {
 			h.crowds[p] = append(h.crowds[p], e)
 		}
@@ -126,12 +132,13 @@ func (h *Hosts) put(e *entry, to Colour, from place) {
 // remove takes an entry off its list. One that is suspended is so no longer:
 // only what is on a list can be.
 func (h *Hosts) remove(e *entry) {
+	h.unshelve(e)
 	h.lists[e.colour].remove(e)
 	delete(h.listed, e.key)
 	if h.states[e.key] == Suspended {
 		delete(h.states, e.key)
 	}
-	if !h.limited(e.colour) {
+	if h.localnet {
 		return
 	}
 	for _, p := range e.crowds() {

@@ -6,78 +6,97 @@ import (
 	"dchat/p2p/addr"
 )
 
-// mostKnown is the greatest share, in percent, of slots for known addresses: some
-// have to look for new ones.
-const mostKnown = 80
+const (
+	// mostKnown is the greatest share, in percent, of slots for known addresses:
+	// some have to look for new ones.
+	mostKnown = 80
+	// mostPerGroup is how many slots hold addresses of one network of 16 bits
+	// (IPv6: 32): whoever owns a whole one does not own all our connections.
+	mostPerGroup = 2
+)
 
 // Select picks the address to dial for one of so many outbound slots, and makes
-// it Connecting; false when there is none. It looks at random gold addresses, as
-// many as there are slots for known ones, fills up with random white ones and takes
-// the first that is free; only when all of these are in use it takes any grey one
-// that is free. So the number of slots that hold known addresses stays at that share as
-// long as there are others.
+// it Connecting. As long as fewer slots than are for known addresses hold one, it is a gold one,
+// or else a white one, or else a grey one; for the other slots it is a grey one, or
+// else a gold or a white one. Of a list it is one of a random network, and within
+// that a random one; unless in a localnet at most two of a network of 16 bits
+// (IPv6: 32; all names together are 16 networks) are Connecting or Connected by
+// Select. Left out is what is in use, waits, or is unusable just now.
+//
+// When there is none it is not ok; retry is then how long until there may be one
+// that only waits, 0 when none does.
 func (h *Hosts) Select(slots int) (a addr.Addr, retry time.Duration, ok bool) {
-	a, ok = h.sel(slots)
-	return a, 0, ok
-}
-
-func (h *Hosts) sel(slots int) (addr.Addr, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	known := h.knownSlots(slots)
-	seen := 0
-	for _, c := range [...]Colour{Gold, White} {
-		for e := range h.lists[c].shuffled(h.random) {
-			if seen >= known {
-				break
-			}
-			if !h.dials(e) {
-				continue
-			}
-			if seen++; h.states[e.key] == Free {
-				return h.take(e, Connecting)
-			}
+	order := []Colour{Grey, Gold, White}
+	switch {
+	case h.disableGreys:
+		order = []Colour{Gold, White}
+	case h.knownHeld < h.knownSlots(slots):
+		order = []Colour{Gold, White, Grey}
+	}
+	for _, c := range order {
+		h.wake(&h.free[c])
+		if e := h.free[c].ready.pick(h.random, h.crowded, h.unusable); e != nil {
+			return h.takeForSlot(e)
 		}
 	}
-	if h.disableGreys {
-		return addr.Addr{}, false
+	for _, c := range order {
+		if wait := h.retry(&h.free[c]); wait > 0 && (retry == 0 || wait < retry) {
+			retry = wait
+		}
 	}
-	return h.takeGrey(Connecting)
+	return addr.Addr{}, retry, false
 }
 
 // knownSlots is how many of the slots are for addresses that have answered
 // before, and one at least.
-func (h *Hosts) knownSlots(slots int) int {
-	if h.disableGreys || slots < 1 {
-		return slots
+func (h *Hosts) knownSlots(slots int) int { return max(slots*h.knownPercent/100, 1) }
+
+// holding is what an address is that Select picked and that is still in use.
+type holding struct {
+	group place
+	known bool
+}
+
+func (h *Hosts) crowded(group place) bool { return !h.localnet && h.heldOf[group] >= mostPerGroup }
+
+func (h *Hosts) takeForSlot(e *entry) (addr.Addr, time.Duration, bool) {
+	known := e.colour != Grey
+	if !h.take(e, Connecting) {
+		return addr.Addr{}, 0, false
 	}
-	return max(slots*h.knownPercent/100, 1)
-}
-
-// SelectRefine picks a random grey address, suspended or not, to be tried and makes it
-// Refining; false when there is none.
-func (h *Hosts) SelectRefine() (a addr.Addr, retry time.Duration, ok bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	a, ok = h.takeGrey(Refining)
-	return a, 0, ok
-}
-
-func (h *Hosts) takeGrey(as State) (addr.Addr, bool) {
-	for e := range h.lists[Grey].shuffled(h.random) {
-		if h.dials(e) && h.states[e.key].mayBecome(as) {
-			return h.take(e, as)
-		}
+	held := holding{group: e.key.group(), known: known}
+	h.held[e.key] = held
+	h.heldOf[held.group]++
+	if known {
+		h.knownHeld++
 	}
-	return addr.Addr{}, false
+	return e.addr, 0, true
 }
 
-func (h *Hosts) take(e *entry, as State) (addr.Addr, bool) {
+// letGo says that no slot holds an address any more.
+func (h *Hosts) letGo(key endpoint) {
+	held, ok := h.held[key]
+	if !ok {
+		return
+	}
+	delete(h.held, key)
+	if h.heldOf[held.group]--; h.heldOf[held.group] == 0 {
+		delete(h.heldOf, held.group)
+	}
+	if held.known {
+		h.knownHeld--
+	}
+}
+
+// take makes an address that nobody uses be used, unless too many are.
+func (h *Hosts) take(e *entry, as State) bool {
 	if h.states[e.key] == Free && len(h.states) >= mostStates {
-		return addr.Addr{}, false
+		return false
 	}
-	h.states[e.key] = as
-	return e.addr, true
+	h.setState(e.key, as)
+	return true
 }
 
 // dials tells whether an entry may be dialled at all.

@@ -13,7 +13,7 @@ import (
 func selected(h *hosts.Hosts, slots int) map[string]int {
 	n := map[string]int{}
 	for range slots {
-		if a, ok := h.Select(slots); ok {
+		if a, _, ok := h.Select(slots); ok {
 			n[colour(h, a)]++
 		}
 	}
@@ -27,9 +27,9 @@ func filled(t *testing.T, gold, white, grey int, change func(*hosts.Settings)) *
 	for i, a := range lies(0, gold+white+grey) {
 		switch {
 		case i < gold:
-			must(t, h.Move(a, hosts.Gold))
+			gold(t, h, a)
 		case i < gold+white:
-			must(t, h.Move(a, hosts.White))
+			h.Answered(a)
 		default:
 			tell(h, stranger(i), a)
 		}
@@ -74,7 +74,7 @@ func TestSelectNeverReturnsAnAddressInUse(t *testing.T) {
 	h := filled(t, 5, 5, 5, nil)
 	seen := map[addr.Addr]bool{}
 	for range 1000 { // each time another random choice
-		a, ok := h.Select(50)
+		a, _, ok := h.Select(50)
 		if !ok {
 			continue
 		}
@@ -92,13 +92,13 @@ func TestSelectNeverReturnsAnAddressInUse(t *testing.T) {
 func TestSelectFindsTheOneThatIsFree(t *testing.T) {
 	h := filled(t, 0, 0, 2000, nil)
 	for _, e := range h.List(hosts.Grey)[1:] {
-		must(t, h.Suspend(e.Addr))
+		h.Failed(e.Addr)
 	}
 	free := h.List(hosts.Grey)[0].Addr
-	if a, ok := h.Select(1); !ok || a != free {
+	if a, _, ok := h.Select(1); !ok || a != free {
 		t.Errorf("selected %v, want %s", a, free)
 	}
-	if a, ok := h.Select(1); ok {
+	if a, _, ok := h.Select(1); ok {
 		t.Errorf("and then %s", a)
 	}
 }
@@ -106,11 +106,11 @@ func TestSelectFindsTheOneThatIsFree(t *testing.T) {
 func TestSelectRefineTakesAnyGreyOneThatIsNotInUse(t *testing.T) {
 	h := filled(t, 3, 3, 3, nil)
 	greys := h.List(hosts.Grey)
-	must(t, h.Suspend(greys[0].Addr))
+	h.Failed(greys[0].Addr)
 	must(t, h.Claim(greys[1].Addr, hosts.Connecting))
 	got := map[addr.Addr]bool{}
 	for {
-		a, ok := h.SelectRefine()
+		a, _, ok := h.SelectRefine()
 		if !ok {
 			break
 		}
@@ -150,7 +150,7 @@ func TestNamesThatStrangersTellAreDialledOnlyWhenAllowed(t *testing.T) {
 		if want := map[bool]int{false: 2, true: 5}[allowed]; n != want {
 			t.Errorf("%d were selected, want %d", n, want)
 		}
-		must(t, h.Move(names[0], hosts.White))
+		h.Answered(names[0])
 		if got := h.Known(10, nil); len(got) != 1 {
 			t.Errorf("told %v: a name may be passed on", got)
 		}

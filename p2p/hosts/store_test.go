@@ -123,11 +123,11 @@ func TestD2TheOldFileStaysWhenTheDiskIsFull(t *testing.T) {
 	path := hostlist(t)
 	h := book(t, withFile(path))
 	must(t, h.Load(t.Context()))
-	must(t, h.Move(target, hosts.Gold))
+	gold(t, h, target)
 	must(t, h.Save(t.Context()))
 	old := readFile(t, path)
 
-	must(t, h.Move(ad("tcp://9.9.9.9:1"), hosts.Gold))
+	gold(t, h, ad("tcp://9.9.9.9:1"))
 	for range 3 {
 		must(t, os.Symlink("/dev/full", path+".tmp"))
 		err := h.Save(t.Context())
@@ -167,7 +167,7 @@ func TestD3PathsThatAreNoFile(t *testing.T) {
 			if locked := (*hosts.LockedError)(nil); err == nil || errors.As(err, &locked) || !strings.Contains(err.Error(), "host list") {
 				t.Errorf("got %v, want an error of the file system", err)
 			}
-			must(t, h.Move(target, hosts.Gold)) // the node goes on
+			gold(t, h, target) // the node goes on
 		})
 	}
 }
@@ -191,7 +191,7 @@ func TestWithNothingToSaveTheOldFileStays(t *testing.T) {
 	writeFile(t, path, "gold\ttcp://8.8.8.8:26/\t1\n")
 	h := book(t, withFile(path))
 	must(t, h.Load(t.Context()))
-	must(t, h.Move(target, hosts.Black))
+	ban(t, h, target)
 	must(t, h.Save(t.Context()))
 	if got := readFile(t, path); got != "gold\ttcp://8.8.8.8:26/\t1\n" {
 		t.Errorf("it holds %q", got)
@@ -342,7 +342,7 @@ func TestD7TheSecondNodeIsRefused(t *testing.T) {
 		t.Fatalf("the other node says %q", got)
 	}
 	h := book(t, withFile(path))
-	must(t, h.Move(target, hosts.Gold))
+	gold(t, h, target)
 	for what, do := range map[string]func(context.Context) error{"Load": h.Load, "Save": h.Save} {
 		began := time.Now()
 		err := do(t.Context())
@@ -382,7 +382,7 @@ func TestStartingAgainDoublesNothing(t *testing.T) {
 	path := hostlist(t)
 	h := book(t, withFile(path))
 	for _, a := range lies(0, 100) {
-		must(t, h.Move(a, hosts.Gold))
+		gold(t, h, a)
 	}
 	tell(h, stranger(1), lies(100, 50)...)
 	var first string
@@ -401,9 +401,9 @@ func TestStartingAgainDoublesNothing(t *testing.T) {
 func TestLoadAndSaveEndWithTheirContext(t *testing.T) {
 	path := hostlist(t)
 	h := book(t, withFile(path))
-	must(t, h.Move(target, hosts.Gold))
+	gold(t, h, target)
 	must(t, h.Save(t.Context()))
-	must(t, h.Move(ad("tcp://9.9.9.9:1"), hosts.Gold))
+	gold(t, h, ad("tcp://9.9.9.9:1"))
 	old := readFile(t, path)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

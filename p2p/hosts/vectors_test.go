@@ -114,8 +114,8 @@ func TestFilterOfKnownAddressesAsRecorded(t *testing.T) {
 	v := recorded(t).FilterKnown
 	wall := &clock{unix: 5}
 	h := book(t, func(s *hosts.Settings) { s.Dialable = []string{"tcp"} }, hosts.WithClock(wall.Now))
-	must(t, h.Move(ad("tcp://white.example:1/"), hosts.White))
-	must(t, h.Move(ad("tcp://gold.example:1/"), hosts.Gold))
+	h.Answered(ad("tcp://white.example:1/"))
+	gold(t, h, ad("tcp://gold.example:1/"))
 	tellSeen(h, stranger(1), 5, ad("tcp://grey.example:1/"))
 	const recent = now - 3600
 	wall.unix = recent

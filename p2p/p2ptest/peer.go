@@ -1,6 +1,3 @@
-// Package p2ptest helps to test nodes and the protocols on them.
-//
-// A Peer is one end of a connection that speaks frames by hand, well or badly.
 package p2ptest
 
 import (

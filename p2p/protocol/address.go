@@ -24,7 +24,7 @@ type AddressBook interface {
 // AddressConfig says how a node takes part in the exchange of addresses.
 type AddressConfig struct {
 	Book     AddressBook
-	Ask      uint32             // how many addresses to ask a peer for
+	Ask      func() uint32      // how many addresses to ask a peer for
 	Schemes  []string           // which ones we can dial, in the order they are asked for
 	External func() []addr.Addr // our own addresses, told to peers we connected to
 }
@@ -32,6 +32,11 @@ type AddressConfig struct {
 // maxAddresses is the most that is answered, and asked for. Twice as many, of
 // the longest common size, fit in one message.
 const maxAddresses = 255
+
+// Question returns what a peer is asked.
+func (c *AddressConfig) Question() *wire.GetAddr {
+	return &wire.GetAddr{Max: min(c.Ask(), maxAddresses), Transports: c.Schemes}
+}
 
 // Address returns the exchange of addresses: ask each new peer once, answer
 // every question from the address book, and tell our own addresses to those that
@@ -63,7 +68,7 @@ func (a *address) Start() error {
 			a.send(ctx, a.own())
 		}
 		a.cfg.Book.Asked(a.ch.Addr())
-		a.send(ctx, &wire.GetAddr{Max: min(a.cfg.Ask, maxAddresses), Transports: a.cfg.Schemes})
+		a.send(ctx, a.cfg.Question())
 	})
 	return nil
 }

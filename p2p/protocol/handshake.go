@@ -25,6 +25,7 @@ type Identity struct {
 type Handshake struct {
 	ch       *channel.Channel
 	identity Identity
+	heard    func(remote *wire.Version) error
 	done     func(remote wire.Version) error
 
 	// of the channel's reader
@@ -33,11 +34,12 @@ type Handshake struct {
 	verack   bool
 }
 
-// NewHandshake subscribes a channel to the messages of the handshake. When it
-// has succeeded done is called, on the channel's reader; an error of its ends the
-// channel.
-func NewHandshake(ch *channel.Channel, identity Identity, done func(remote wire.Version) error) (*Handshake, error) {
-	h := &Handshake{ch: ch, identity: identity, done: done}
+// NewHandshake subscribes a channel to the messages of the handshake. heard is
+// called when the peer's version has come, before it is answered, and done when the
+// handshake has succeeded, both on the channel's reader; an error of theirs ends
+// the channel.
+func NewHandshake(ch *channel.Channel, identity Identity, heard func(remote *wire.Version) error, done func(remote wire.Version) error) (*Handshake, error) {
+	h := &Handshake{ch: ch, identity: identity, heard: heard, done: done}
 	err := ch.Subscribe(channel.Subscription{Spec: wire.Version{}.Spec(), Handle: channel.On(h.onVersion), Handshake: true})
 	if err != nil {
 		return nil, err
@@ -75,6 +77,9 @@ func (h *Handshake) Start(ctx context.Context, endpoint addr.Addr, external []ad
 func (h *Handshake) onVersion(v *wire.Version) error {
 	if h.versions++; h.versions > 1 {
 		return nil // a second one changes nothing
+	}
+	if err := h.heard(v); err != nil {
+		return err
 	}
 	h.version = v
 	if err := h.ch.Send(context.Background(), &wire.Verack{AppVersion: h.identity.AppVersion, AppName: h.identity.AppName}); err != nil {

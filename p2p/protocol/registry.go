@@ -18,6 +18,12 @@ type Node interface {
 	Broadcast(m wire.Message) (int, error)
 	// Channels returns the peers connected now.
 	Channels() []*channel.Channel
+	// Twins returns the channels that lead to the same peer as ch does, by what that
+	// peer says: for one that we dialled those that came in and list its address as
+	// their own, for one that came in the dialled one. What is broadcast goes out on
+	// the dialled one only. A peer that lies is a twin too, so being one must give it
+	// no power. There are mostly none; asking costs next to nothing then.
+	Twins(ch *channel.Channel) []*channel.Channel
 }
 
 // Protocol is one conversation on one channel.

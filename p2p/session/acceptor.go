@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"dchat/p2p/addr"
 	"dchat/p2p/transport"
 )
 
@@ -19,16 +20,19 @@ const (
 	acceptPauseLast  = time.Second
 )
 
-// Acceptor takes connections from one listener, at most slots at a time, and has
-// each served on a goroutine of its own. Further ones are closed at once, so that
-// their makers know and nobody waits in the backlog.
+// Acceptor takes connections from one listener and has each served on a goroutine
+// of its own. One that is refused, or for which there is no place, is closed at once
+// and before anything is said, so that its maker knows and nobody waits in the
+// backlog.
 type Acceptor struct {
 	listener transport.Listener
-	slots    int
+	guests   *guests
+	refused  func(peer addr.Addr) bool
 	log      *zap.Logger
 
-	// serve runs a connection, itself or among the tasks, and calls free at its end.
-	serve func(ctx context.Context, tasks *sync.WaitGroup, conn transport.Conn, free func())
+	// serve runs a connection, itself or among the tasks. Its guest stays when the
+	// handshake is done and leaves at the end.
+	serve func(ctx context.Context, tasks *sync.WaitGroup, conn transport.Conn, v *guest)
 }
 
 // Run accepts until ctx ends, then closes the listener and waits for the
@@ -39,7 +43,6 @@ func (a *Acceptor) Run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { a.close() })
 	defer a.close()
 	defer stop()
-	free := make(chan struct{}, a.slots)
 	pause := acceptPauseFirst
 	for ctx.Err() == nil {
 		conn, err := a.listener.Accept()
@@ -50,15 +53,34 @@ func (a *Acceptor) Run(ctx context.Context) {
 			continue
 		}
 		pause = acceptPauseFirst
-		select {
-		case free <- struct{}{}:
-			running.Go(func() { a.serve(ctx, &running, conn, func() { <-free }) })
-		default:
-			a.log.Debug("Connection refused: all inbound slots are taken", zap.Int("slots", a.slots), zap.String("peer", conn.Peer().Redacted()))
-			_ = conn.Close() // nothing was sent that could be lost
-		}
+		a.take(ctx, &running, conn)
 	}
 }
+
+// take has a connection served, or closes it. Nothing was sent to any that is closed
+// here that could be lost.
+func (a *Acceptor) take(ctx context.Context, running *sync.WaitGroup, conn transport.Conn) {
+	if a.refused(conn.Peer()) {
+		_ = conn.Close()
+		a.log.Debug("Connection refused: the peer is on the blacklist", zap.Stringer("peer", redacted(conn.Peer())))
+		return
+	}
+	v, evicted := a.guests.admit(conn)
+	if evicted != nil {
+		_ = evicted.Close() // whoever serves it finds out
+	}
+	if v == nil {
+		_ = conn.Close()
+		a.log.Debug("Connection refused: there is no place for it", zap.Int("slots", a.guests.places), zap.Stringer("peer", redacted(conn.Peer())))
+		return
+	}
+	running.Go(func() { a.serve(ctx, running, conn, v) })
+}
+
+// redacted is an address that is made printable when it is printed.
+type redacted addr.Addr
+
+func (r redacted) String() string { return addr.Addr(r).Redacted() }
 
 // wait pauses after a failed accept and reports whether to go on.
 func (a *Acceptor) wait(ctx context.Context, err error, pause *time.Duration) bool {

@@ -15,6 +15,7 @@ import (
 	"dchat/p2p/addr"
 	"dchat/p2p/channel"
 	"dchat/p2p/dnet"
+	"dchat/p2p/hosts"
 	"dchat/p2p/protocol"
 	"dchat/p2p/transport"
 	"dchat/p2p/wire"
@@ -43,22 +44,39 @@ type Env struct {
 	Identity     protocol.Identity
 	HideFeatures bool
 	External     func() []addr.Addr // our own addresses
-	Active       []string // the schemes that may be dialled
+	Active       []string           // the schemes that may be dialled
+	Families     *Families          // whether they lead anywhere
+	Localnet     bool               // private and loopback addresses are as good as others
 	Profile      func(scheme string) Profile
-	Refused      func(peer addr.Addr) bool // the operator wants nothing to do with it
+	Hosts        *hosts.Hosts
+	Question     func() *wire.GetAddr                   // what peers and seeds are asked for
+	Jitter       func(most time.Duration) time.Duration // a random time, 0 to most
+	Alone        func() time.Duration                   // how long there has been no connection at all; 0 while there is one
+	Refused      func(peer addr.Addr) bool              // the operator wants nothing to do with it
+
+	// The pace of the search for peers and of the refinery, and how long without a
+	// connection makes the node doubt its own network.
+	DiscoveryAttempt, DiscoveryCooloff, RefineryInterval, TimeWithNoConnections time.Duration
+
+	// SeedNode tries addresses as soon as they are heard of, and again later.
+	SeedNode bool
 
 	WriteTimeout time.Duration
 	SendQueue    int
 	MaxMessage   int
+
+	selves selves
 }
 
 // link is a connection that is to become a channel.
 type link struct {
 	conn     transport.Conn
 	kind     channel.Kind
+	deadline time.Time              // of the handshake, when that is earlier than its own time limit; or zero
 	known    addr.Addr              // by which the peer is known
 	endpoint addr.Addr              // that was dialled; zero when the peer made the connection
-	begun    func(*channel.Channel) // called before the handshake
+	begun    func(*channel.Channel) // called before the handshake; may be nil
+	opened   func() error           // called after it, before the protocols start; may be nil
 	ended    func(error)            // called at the end, whatever came before; told why
 }
 
@@ -66,16 +84,20 @@ type link struct {
 // the tasks, on a fresh goroutine: the stack that setting up needs would
 // otherwise stay with it for as long as it lives.
 func (e *Env) serve(ctx context.Context, tasks *sync.WaitGroup, l link) {
-	deadline := time.Now().Add(e.Profile(l.known.Scheme()).HandshakeTimeout)
+	deadline := earlier(l.deadline, time.Now().Add(e.Profile(l.known.Scheme()).HandshakeTimeout))
 	if err := e.secure(ctx, l.conn, deadline); err != nil {
 		l.ended(err)
 		return
 	}
 	ch := e.newChannel(l, deadline)
 	e.Node.Begun(ch)
-	l.begun(ch)
-	begin := func() error { return e.setUp(ctx, ch, l.endpoint) }
+	if l.begun != nil {
+		l.begun(ch)
+	}
+	self, told := e.selves.add(ch, e.HideFeatures)
+	begin := func() error { return e.setUp(ctx, ch, l, self, told) }
 	ended := func(err error) {
+		e.selves.remove(self)
 		e.Node.Ended(ch, err)
 		l.ended(err)
 	}
@@ -110,26 +132,33 @@ func (e *Env) secure(ctx context.Context, conn transport.Conn, deadline time.Tim
 
 // setUp attaches the protocols and begins the handshake; its last message, on
 // the channel's reader, does the rest.
-func (e *Env) setUp(ctx context.Context, ch *channel.Channel, endpoint addr.Addr) error {
+func (e *Env) setUp(ctx context.Context, ch *channel.Channel, l link, self *end, told []wire.Feature) error {
 	protocols, err := e.Registry.Attach(ch, e.Node)
 	if err != nil {
 		return err
 	}
-	handshake, err := protocol.NewHandshake(ch, e.Identity, func(remote wire.Version) error {
+	heard := func(remote *wire.Version) error { return e.selves.heard(self, remote) }
+	handshake, err := protocol.NewHandshake(ch, e.Identity, heard, func(remote wire.Version) error {
+		e.selves.remove(self)
 		extensions, err := e.extensions(ch, remote)
 		if err != nil {
 			return err
 		}
-		return ch.Open(remote, func() error { return e.start(ch, slices.Concat(protocols, extensions)) })
+		return ch.Open(remote, func() error { return e.start(ch, l.opened, slices.Concat(protocols, extensions)) })
 	})
 	if err != nil {
 		return err
 	}
-	return handshake.Start(ctx, endpoint, e.External(), e.features(ch.Kind()))
+	return handshake.Start(ctx, l.endpoint, e.External(), append(e.features(ch.Kind()), told...))
 }
 
 // start makes a channel that is open known, then runs its protocols.
-func (e *Env) start(ch *channel.Channel, protocols []protocol.Protocol) error {
+func (e *Env) start(ch *channel.Channel, opened func() error, protocols []protocol.Protocol) error {
+	if opened != nil {
+		if err := opened(); err != nil {
+			return err
+		}
+	}
 	if err := e.Node.Opened(ch); err != nil {
 		return err
 	}
@@ -157,10 +186,22 @@ func (e *Env) features(kind channel.Kind) []wire.Feature {
 	return e.Registry.Features(kind)
 }
 
+// askPeers asks everybody who is connected for addresses.
+func (e *Env) askPeers(peers []*channel.Channel) {
+	for _, ch := range peers {
+		e.Hosts.Asked(ch.Addr())
+	}
+	_, _ = e.Node.Broadcast(e.Question()) // a node that stops is told otherwise
+}
+
 // logEnd says how a channel ended: an offence of the peer's is a warning,
-// everything else is the ordinary course of things.
+// everything else is the ordinary course of things. A connection to ourselves is
+// told of at the end that has the address.
 func (e *Env) logEnd(kind channel.Kind, known addr.Addr, err error) {
 	fields := []zap.Field{zap.String("peer", known.Redacted()), zap.Stringer("session", kind), zap.Error(err)}
+	if kind == channel.Inbound && errors.Is(err, ErrSelf) {
+		return
+	}
 	if offence := (*wire.Error)(nil); errors.As(err, &offence) {
 		e.Log.Warn("Connection closed: the peer broke the protocol", fields...)
 		return

@@ -11,6 +11,7 @@ import (
 	"dchat/p2p/channel"
 	"dchat/p2p/dnet"
 	"dchat/p2p/transport"
+	"dchat/p2p/wire"
 )
 
 // Inbound takes the connections that others make to us.
@@ -22,8 +23,14 @@ type Inbound struct {
 
 // Listen makes the session and listens on every address; ctx bounds that only.
 // If one cannot be listened on the others are closed again and the error, a
-// *transport.Error, names it. Each address takes at most slots connections at a time, those in the
-// handshake included.
+// *transport.Error, names it.
+//
+// Each address takes at most slots connections at a time, those in the handshake
+// included; a quarter of them, but two at least, from one IPv4 address or IPv6 /64. That
+// does not hold for connections from this machine itself on a local network, nor when
+// they can come from nowhere else, because what is listened on is a loopback address:
+// they may be handed on by a proxy. Of those in the handshake, at most 64, the ones
+// that take longest go when others want their places.
 func Listen(ctx context.Context, env *Env, addrs []addr.Addr, slots int) (*Inbound, error) {
 	s := &Inbound{env: env, slots: slots}
 	for _, a := range addrs {
@@ -60,21 +67,22 @@ func (s *Inbound) Run(ctx context.Context) {
 	defer acceptors.Wait()
 	for _, l := range s.listeners {
 		s.env.Log.Info("Listening", zap.String("addr", l.Addr().Redacted()))
-		a := &Acceptor{listener: l, slots: s.slots, serve: s.serve, log: s.env.Log}
+		ip, _ := l.Addr().IP()
+		a := &Acceptor{
+			listener: l,
+			guests:   newGuests(s.slots, s.env.Localnet || ip.IsLoopback()),
+			refused:  s.env.Refused,
+			serve:    s.serve,
+			log:      s.env.Log,
+		}
 		acceptors.Go(func() { a.Run(ctx) })
 	}
 }
 
-// serve runs one connection among the tasks, and frees its place at its end.
-func (s *Inbound) serve(ctx context.Context, tasks *sync.WaitGroup, conn transport.Conn, free func()) {
+// serve runs one connection among the tasks; its guest leaves at its end.
+func (s *Inbound) serve(ctx context.Context, tasks *sync.WaitGroup, conn transport.Conn, v *guest) {
 	var ch *channel.Channel
 	peer := conn.Peer()
-	if s.env.Refused(peer) {
-		defer free()
-		_ = conn.Close() // nothing was sent that could be lost
-		s.env.Log.Debug("Connection refused: the peer is on the blacklist", zap.String("peer", peer.Redacted()))
-		return
-	}
 	s.env.serve(ctx, tasks, link{
 		conn:  conn,
 		kind:  channel.Inbound,
@@ -83,13 +91,16 @@ func (s *Inbound) serve(ctx context.Context, tasks *sync.WaitGroup, conn transpo
 			ch = begun
 			s.emit(dnet.InboundConnected, ch)
 		},
+		opened: v.stay,
 		ended: func(err error) {
-			free()
-			if ch == nil {
-				s.env.Log.Debug("Connection dropped before its handshake", zap.String("peer", peer.Redacted()), zap.Error(err))
+			v.leave()
+			if ch != nil {
+				s.emit(dnet.InboundDisconnected, ch)
+			}
+			if offence := (*wire.Error)(nil); ch == nil || !ch.Opened() && !errors.As(err, &offence) {
+				s.env.Log.Debug("Connection dropped before its handshake was done", zap.String("peer", peer.Redacted()), zap.Error(err))
 				return
 			}
-			s.emit(dnet.InboundDisconnected, ch)
 			s.env.logEnd(channel.Inbound, peer, err)
 		},
 	})

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"maps"
+	"net/netip"
 	"slices"
 
 	"dchat/p2p/addr"
@@ -26,11 +27,18 @@ func (s Set) Schemes() []string {
 // Dial dials with the transport of the address's scheme. Without one the error
 // wraps an *UnsupportedError.
 func (s Set) Dial(ctx context.Context, a addr.Addr) (Conn, error) {
+	return s.DialChecked(ctx, a, nil)
+}
+
+// DialChecked is Dial that asks check about each IP address before it is connected
+// to, as a Checker does. Of a transport that is none only an address with an IP can
+// be asked about.
+func (s Set) DialChecked(ctx context.Context, a addr.Addr, check func(netip.Addr) error) (Conn, error) {
 	t, err := s.transport(opDial, a)
 	if err != nil {
 		return nil, err
 	}
-	return t.Dial(ctx, a)
+	return dialChecked(ctx, t, a, check)
 }
 
 // Listen listens with the transport of the address's scheme. Without one the

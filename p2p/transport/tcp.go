@@ -30,45 +30,77 @@ const (
 // once it is in use.
 //
 // An IPv6 address takes IPv6 only, so that 0.0.0.0 and [::] can be listened on
-// side by side. A name is dialled at all its addresses, of both families, until
-// one answers; listened on, it stands for the first of them. No port is shared with
-// another process: listening on one that is taken is syscall.EADDRINUSE.
+// side by side. No port is shared with another process: listening on one that is
+// taken is syscall.EADDRINUSE.
+//
+// A name is dialled at its addresses, of both families, until one answers, but at
+// no more than 8 of them; listened on, it stands for the first of them. Names are
+// looked up 4 at a time, for at most 5 s each, and none more often than every 5 s: the
+// answer, or that there was none, holds so long.
+//
+// A dial that fails with syscall.ENETUNREACH found no route on this machine; one that
+// fails with syscall.EHOSTUNREACH was told by others that there is none.
 type TCP struct {
 	// Resolver looks up names; nil is the system's.
 	Resolver *net.Resolver
 
-	// CheckIP, when not nil, is asked about each IP address before a connection
-	// to it is tried, also about those that a name turned out to stand for. Its
-	// error takes the place of the attempt. It is called concurrently.
-	CheckIP func(netip.Addr) error
+	names names
 }
 
 // Dial implements Transport.
 func (t *TCP) Dial(ctx context.Context, a addr.Addr) (Conn, error) {
-	network, err := tcpNetwork(a)
+	return t.DialChecked(ctx, a, nil)
+}
+
+// DialChecked implements Checker.
+func (t *TCP) DialChecked(ctx context.Context, a addr.Addr, check func(netip.Addr) error) (Conn, error) {
+	conn, err := t.dial(ctx, a, check)
 	if err != nil {
 		return nil, &Error{opDial, a, err}
 	}
-	dialer := net.Dialer{Resolver: t.Resolver, KeepAliveConfig: keepAliveConfig(), ControlContext: t.control}
-	conn, err := dialer.DialContext(ctx, network, a.HostPort())
-	if err != nil {
-		return nil, &Error{opDial, a, tcpCause(err, network)}
-	}
-	return &tcpConn{conn.(*net.TCPConn), a}, nil
+	return &tcpConn{conn, a}, nil
 }
 
-// control prepares a socket just before it is connected.
-func (t *TCP) control(_ context.Context, _, address string, socket syscall.RawConn) error {
-	if t.CheckIP != nil {
-		ap, err := netip.ParseAddrPort(address)
-		if err != nil {
-			return err
-		}
-		if err := t.CheckIP(ap.Addr().Unmap().WithZone("")); err != nil {
-			return err
+func (t *TCP) dial(ctx context.Context, a addr.Addr, check func(netip.Addr) error) (*net.TCPConn, error) {
+	network, err := tcpNetwork(a)
+	if err != nil {
+		return nil, err
+	}
+	port, _ := a.Port()
+	to := func(ctx context.Context, ip netip.Addr) (*net.TCPConn, error) {
+		return dialIP(ctx, netip.AddrPortFrom(ip, port), check)
+	}
+	var conn *net.TCPConn
+	if ip, ok := a.IP(); ok {
+		conn, err = to(ctx, ip)
+	} else {
+		var ips []netip.Addr
+		if ips, err = t.names.find(ctx, t.Resolver, a.Hostname()); err == nil {
+			conn, err = race(ctx, ips, to)
 		}
 	}
-	return setUserTimeout(socket, userTimeout)
+	if err != nil {
+		return nil, tcpCause(err, network)
+	}
+	return conn, nil
+}
+
+// dialIP connects to an address if check, unless nil, has nothing against it.
+func dialIP(ctx context.Context, ap netip.AddrPort, check func(netip.Addr) error) (*net.TCPConn, error) {
+	if check != nil {
+		if err := check(ap.Addr().WithZone("")); err != nil {
+			return nil, err
+		}
+	}
+	dialer := net.Dialer{
+		KeepAliveConfig: keepAliveConfig(),
+		Control:         func(_, _ string, socket syscall.RawConn) error { return setUserTimeout(socket, userTimeout) },
+	}
+	conn, err := dialer.DialContext(ctx, ipNetwork(ap.Addr()), ap.String())
+	if err != nil {
+		return nil, unreachable(ctx, err, ap)
+	}
+	return conn.(*net.TCPConn), nil
 }
 
 // Listen implements Transport.
@@ -108,15 +140,11 @@ func (t *TCP) listen(ctx context.Context, a addr.Addr) (*tcpListener, error) {
 
 // first looks up a name and returns the network and endpoint of its first address.
 func (t *TCP) first(ctx context.Context, a addr.Addr) (network, endpoint string, err error) {
-	resolver := t.Resolver
-	if resolver == nil {
-		resolver = net.DefaultResolver
-	}
-	ips, err := resolver.LookupNetIP(ctx, "ip", a.Hostname())
+	ips, err := t.names.find(ctx, t.Resolver, a.Hostname())
 	if err != nil {
 		return "", "", err
 	}
-	ip := ips[0].Unmap()
+	ip := ips[0]
 	port, _ := a.Port()
 	return ipNetwork(ip), netip.AddrPortFrom(ip, port).String(), nil
 }

@@ -156,18 +156,19 @@ func TestTCPAsksBeforeItConnects(t *testing.T) {
 			var mu sync.Mutex
 			var asked []netip.Addr
 			a := l.Addr()
-			tcp := &transport.TCP{CheckIP: func(ip netip.Addr) error {
+			tcp := &transport.TCP{}
+			check := func(ip netip.Addr) error {
 				mu.Lock()
 				defer mu.Unlock()
 				if asked = append(asked, ip); ip == netip.MustParseAddr(c.refuse) {
 					return errOurs
 				}
 				return nil
-			}}
+			}
 			if c.ips != nil {
 				a, tcp.Resolver = named(a, "node.test"), resolver(t, c.ips...)
 			}
-			conn, err := tcp.Dial(t.Context(), a)
+			conn, err := tcp.DialChecked(t.Context(), a, check)
 			if !errors.Is(err, c.want) {
 				t.Errorf("Dial: %v, want %v", err, c.want)
 			}

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"crypto/tls"
+	"net/netip"
 	"time"
 
 	"dchat/p2p/addr"
@@ -30,11 +31,16 @@ type TLS struct {
 
 // Dial implements Transport. The handshake is done when it returns.
 func (t *TLS) Dial(ctx context.Context, a addr.Addr) (Conn, error) {
+	return t.DialChecked(ctx, a, nil)
+}
+
+// DialChecked implements Checker.
+func (t *TLS) DialChecked(ctx context.Context, a addr.Addr, check func(netip.Addr) error) (Conn, error) {
 	config, err := tlsConfig()
 	if err != nil {
 		return nil, &Error{opDial, a, err}
 	}
-	inner, err := t.Over.Dial(ctx, a)
+	inner, err := dialChecked(ctx, t.Over, a, check)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"net"
+	"net/netip"
 
 	"dchat/p2p/addr"
 )
@@ -19,6 +20,30 @@ type Transport interface {
 	// chooses one. The context bounds the lookup of a name, and has no say over
 	// the listener that is returned.
 	Listen(ctx context.Context, a addr.Addr) (Listener, error)
+}
+
+// Checker is a Transport that asks before it connects. One that looks up names
+// should be one.
+type Checker interface {
+	// DialChecked is Dial that asks check about each IP address before it tries to
+	// connect to it, also about those that a name turned out to stand for. An error
+	// of check's takes the place of the attempt. It is called concurrently; nil
+	// allows everything.
+	DialChecked(ctx context.Context, a addr.Addr, check func(netip.Addr) error) (Conn, error)
+}
+
+// dialChecked is DialChecked for every transport. One that is no Checker looks up no
+// names, so that only the address itself can be asked about.
+func dialChecked(ctx context.Context, t Transport, a addr.Addr, check func(netip.Addr) error) (Conn, error) {
+	if c, ok := t.(Checker); ok {
+		return c.DialChecked(ctx, a, check)
+	}
+	if ip, ok := a.IP(); ok && check != nil {
+		if err := check(ip); err != nil {
+			return nil, &Error{opDial, a, err}
+		}
+	}
+	return t.Dial(ctx, a)
 }
 
 // Listener takes the connections that others make. Its methods may be called

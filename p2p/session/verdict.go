@@ -1,0 +1,60 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"dchat/p2p/addr"
+	"dchat/p2p/hosts"
+	"dchat/p2p/wire"
+)
+
+// How long an address is left alone whose node turned out to be of another
+// version or name, or of another network: not a peer of ours, but nothing to hold
+// against its host.
+const (
+	mismatchTime = time.Hour
+	magicTime    = 10 * time.Minute
+)
+
+// dialFailed tells the address book what becomes of an address, which was being
+// dialled, after a dial or a handshake that came to nothing. When ctx has ended, or
+// the fault is ours, it is as good as it was.
+func dialFailed(ctx context.Context, book *hosts.Hosts, a addr.Addr, err error) {
+	switch d := stranger(err); {
+	case ctx.Err() != nil, LocalFault(err):
+		book.Release(a)
+	case d > 0:
+		book.Avoid(a, d)
+	default:
+		book.Failed(a)
+	}
+}
+
+// connectionEnded is dialFailed after a connection that lasted so long.
+func connectionEnded(ctx context.Context, book *hosts.Hosts, a addr.Addr, lasted time.Duration, err error) {
+	switch d := stranger(err); {
+	case ctx.Err() != nil: // we left
+		book.Release(a)
+	case d > 0:
+		book.Avoid(a, d)
+	default:
+		book.Disconnected(a, lasted)
+	}
+}
+
+// stranger returns how long to leave alone a node that is none of ours; 0 for
+// others.
+func stranger(err error) time.Duration {
+	offence := (*wire.Error)(nil)
+	if errors.As(err, &offence) {
+		switch offence.Kind {
+		case wire.Mismatch:
+			return mismatchTime
+		case wire.BadMagic:
+			return magicTime
+		}
+	}
+	return 0
+}
