@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"dchat/app/internal/daemon"
 	"dchat/chat"
 	"dchat/modules/rpcfx"
 	"dchat/p2p"
@@ -92,7 +93,7 @@ func TestWhatFxDoesIsLoggedAtDebugOnly(t *testing.T) {
 func TestASettingThatNoPartTakesFailsTheDaemon(t *testing.T) {
 	loaded := configured(at(alice))
 	loaded.RPC = rpcfx.Settings{Listen: addr.MustParse("quic://127.0.0.1:1")}
-	_, err := newDaemon(loaded)
+	_, err := daemon.New(Options(loaded))
 	if err == nil {
 		t.Fatal("taken")
 	}

@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"dchat/app/internal/daemon"
 	"dchat/p2p"
 	"dchat/p2p/addr"
 )
@@ -19,7 +20,7 @@ func BenchmarkStart(b *testing.B) {
 	loaded := configured(settings)
 	for b.Loop() {
 		var node *p2p.P2p
-		app := fx.New(Options(loaded), logTo(io.Discard), fx.Populate(&node))
+		app := fx.New(Options(loaded), daemon.LogTo(io.Discard), fx.Populate(&node))
 		if err := app.Start(b.Context()); err != nil {
 			b.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/fx"
 
 	"dchat/app/internal/apptest"
+	"dchat/app/internal/daemon"
 	"dchat/chat/jsonrpc"
 	"dchat/p2p"
 	"dchat/p2p/addr"
@@ -89,7 +90,7 @@ func TestTheEndOfTheContextStopsTheDaemonCleanly(t *testing.T) {
 func TestALostTerminalDoesNotStopTheDaemon(t *testing.T) {
 	p := launch(t, memory())
 	p.log.WaitFor(t, "p2p: Listening")
-	signalSelf(t, syscall.SIGHUP)
+	hangUp(t)
 	client, err := jsonrpc.Dial(t.Context(), p.server.Addr())
 	if err != nil {
 		t.Fatal(err)
@@ -156,14 +157,14 @@ func TestNothingMoreIsStartedOnceTheStartIsInterrupted(t *testing.T) {
 
 func TestAContextThatHasEndedStartsNothing(t *testing.T) {
 	var node *p2p.P2p
-	d, err := newDaemon(configured(at(alice)), logTo(apptest.NewOutput()), fx.Supply(memory()), fx.Populate(&node))
+	d, err := daemon.New(Options(configured(at(alice))), daemon.LogTo(apptest.NewOutput()), fx.Supply(memory()), fx.Populate(&node))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 20 { // whatever is noticed first
-		if code, err := d.run(ctx); code != 0 || err != nil {
+		if code, err := d.Run(ctx); code != 0 || err != nil {
 			t.Fatalf("exit code %d, %v", code, err)
 		}
 	}
@@ -178,7 +179,7 @@ func TestAStartThatTakesTooLongIsUndoneAndFails(t *testing.T) {
 	p := launch(t, set, onStart(hook), fx.StartTimeout(200*time.Millisecond))
 	<-reached
 	rpc := p.server.Addr()
-	p.wantEnd(exitFailed)
+	p.wantEnd(daemon.Failed)
 	if !errors.Is(p.err, context.DeadlineExceeded) {
 		t.Errorf("error is %v, want that time ran out", p.err)
 	}
@@ -194,7 +195,7 @@ func TestAStartThatFailsStopsWhatHadStarted(t *testing.T) {
 			return broken
 		}))
 	}))
-	p.wantEnd(exitFailed)
+	p.wantEnd(daemon.Failed)
 	if !errors.Is(p.err, broken) {
 		t.Errorf("error is %v, want why the start failed", p.err)
 	}
@@ -220,8 +221,8 @@ func TestASecondInterruptEndsTheProcessAtOnce(t *testing.T) {
 	signalSelf(t, syscall.SIGINT)
 	select {
 	case code := <-p.exits:
-		if code != exitAborted {
-			t.Errorf("exit code %d, want %d", code, exitAborted)
+		if code != daemon.Aborted {
+			t.Errorf("exit code %d, want %d", code, daemon.Aborted)
 		}
 	case <-time.After(patience):
 		t.Error("the second interrupt does nothing")
@@ -235,7 +236,7 @@ func TestAStopThatTakesTooLongFails(t *testing.T) {
 	p := launch(t, memory(), fx.StopTimeout(200*time.Millisecond), onStop(hook))
 	p.log.WaitFor(t, "p2p: Listening")
 	p.end()
-	p.wantEnd(exitFailed)
+	p.wantEnd(daemon.Failed)
 	if !errors.Is(p.err, context.DeadlineExceeded) {
 		t.Errorf("error is %v, want that time ran out", p.err)
 	}

@@ -1,3 +1,3 @@
-// Package app composes the modules into the dchatd daemon. It is the only place
-// that knows all of them, and the only one that knows signals and exit codes.
+// Package app composes the modules into the dchatd daemon. It and the packages
+// below it are the only ones that know signals and exit codes.
 package app

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"dchat/app/internal/apptest"
+	"dchat/app/internal/daemon"
 	"dchat/chat"
 	"dchat/chat/jsonrpc"
 	"dchat/modules/logfx"
@@ -76,17 +77,23 @@ type process struct {
 // launch runs a daemon with options on top of it, over an in-memory network.
 func launch(t *testing.T, set transport.Set, options ...fx.Option) *process {
 	t.Helper()
+	return launchWith(t, configured(at(alice)), fx.Supply(set), fx.Options(options...))
+}
+
+// launchWith runs a daemon with a configuration.
+func launchWith(t *testing.T, loaded *settingsfx.Loaded, options ...fx.Option) *process {
+	t.Helper()
 	p := &process{t: t, log: apptest.NewOutput(), exits: make(chan int, 1), done: make(chan struct{})}
-	d, err := newDaemon(configured(at(alice)), logTo(p.log), fx.Supply(set), fx.Populate(&p.node, &p.server), fx.Options(options...))
+	d, err := daemon.New(Options(loaded), daemon.LogTo(p.log), fx.Populate(&p.node, &p.server), fx.Options(options...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.exit = func(code int) { p.exits <- code }
-	ctx, release := untilSignal(t.Context())
+	d.Exit = func(code int) { p.exits <- code }
+	ctx, release := daemon.UntilSignal(t.Context())
 	ctx, p.end = context.WithCancel(ctx)
 	go func() {
 		defer close(p.done)
-		p.code, p.err = d.run(ctx)
+		p.code, p.err = d.Run(ctx)
 	}()
 	t.Cleanup(func() {
 		p.end()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"dchat/app/internal/apptest"
+	"dchat/app/internal/daemon"
 )
 
 // command line of a test: its home is a directory of its own.
@@ -62,13 +63,13 @@ func TestWhatEndsAtOnce(t *testing.T) {
 		"help of a command":    {[]string{"config", "show", "--help"}, 0, "Print every setting", ""},
 		"config alone":         {[]string{"config"}, 0, "Say whether the configuration is valid", ""},
 		"show":                 {[]string{"config", "show"}, 0, "rpc_listen", ""},
-		"unknown flag":         {[]string{"--nonsense"}, exitUsage, "", "dchatd: unknown flag: --nonsense\nRun 'dchatd --help'"},
-		"argument":             {[]string{"nonsense"}, exitUsage, "", `dchatd: unknown command "nonsense"`},
-		"unknown command":      {[]string{"config", "chekc"}, exitUsage, "", `dchatd: unknown command "chekc"`},
-		"argument of command":  {[]string{"config", "check", "it"}, exitUsage, "", "dchatd: unknown command"},
-		"flag without a value": {[]string{"--rpc-listen"}, exitUsage, "", "dchatd: flag needs an argument: --rpc-listen"},
-		"wrong value":          {[]string{"--outbound-slots", "many"}, exitUsage, "", "dchatd: --outbound-slots: net.outbound_connections"},
-		"no such file":         {[]string{"config", "check", "--config", missing}, exitUsage, "", "there is no such file"},
+		"unknown flag":         {[]string{"--nonsense"}, daemon.Usage, "", "dchatd: unknown flag: --nonsense\nRun 'dchatd --help'"},
+		"argument":             {[]string{"nonsense"}, daemon.Usage, "", `dchatd: unknown command "nonsense"`},
+		"unknown command":      {[]string{"config", "chekc"}, daemon.Usage, "", `dchatd: unknown command "chekc"`},
+		"argument of command":  {[]string{"config", "check", "it"}, daemon.Usage, "", "dchatd: unknown command"},
+		"flag without a value": {[]string{"--rpc-listen"}, daemon.Usage, "", "dchatd: flag needs an argument: --rpc-listen"},
+		"wrong value":          {[]string{"--outbound-slots", "many"}, daemon.Usage, "", "dchatd: --outbound-slots: net.outbound_connections"},
+		"no such file":         {[]string{"config", "check", "--config", missing}, daemon.Usage, "", "there is no such file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := dchatd(t, c.args...).run(t)
@@ -87,7 +88,7 @@ func TestTheHelpNamesTheExitCodes(t *testing.T) {
 	_, stdout, _ := dchatd(t, "--help").run(t)
 	_, codes, _ := strings.Cut(stdout, "Exit codes:")
 	codes, _, _ = strings.Cut(codes, "\n\n")
-	want := []string{"0", fmt.Sprint(exitFailed), fmt.Sprint(exitUsage), fmt.Sprint(exitAborted)}
+	want := []string{"0", fmt.Sprint(daemon.Failed), fmt.Sprint(daemon.Usage), fmt.Sprint(daemon.Aborted)}
 	if got := regexp.MustCompile(`\d+`).FindAllString(codes, -1); !slices.Equal(got, want) {
 		t.Errorf("the help has the exit codes %q, want %q", got, want)
 	}
@@ -96,7 +97,7 @@ func TestTheHelpNamesTheExitCodes(t *testing.T) {
 func TestAFaultyFileStartsNothing(t *testing.T) {
 	i := dchatd(t, "--p2p-datastore", filepath.Join(t.TempDir(), "data")).withFile(t, "[net]\ninboud = []\noutbound_connections = -1\n")
 	code, stdout, stderr := i.run(t)
-	if code != exitUsage || stdout != "" {
+	if code != daemon.Usage || stdout != "" {
 		t.Errorf("exit code %d, stdout %q", code, stdout)
 	}
 	for _, want := range []string{"dchatd: " + i.home + "/test.toml:2: net.inboud: unknown key", "test.toml:3: net.outbound_connections = -1:"} {
@@ -164,8 +165,8 @@ func TestAStartThatFailsSaysInOneLineWhatWhereAndWhatToDo(t *testing.T) {
 			i.args = append(i.args, "--log", filepath.Join(i.home, "log"))
 			code, stdout, stderr := i.run(t)
 			want := "^dchatd: " + strings.ReplaceAll(c.want, "FILE", regexp.QuoteMeta(i.home+"/test.toml")) + "\n$"
-			if code != exitFailed || stdout != "" || !regexp.MustCompile(want).MatchString(stderr) {
-				t.Errorf("exit code %d, want %d\nstdout: %q\nstderr: %q\n  want: %q", code, exitFailed, stdout, stderr, want)
+			if code != daemon.Failed || stdout != "" || !regexp.MustCompile(want).MatchString(stderr) {
+				t.Errorf("exit code %d, want %d\nstdout: %q\nstderr: %q\n  want: %q", code, daemon.Failed, stdout, stderr, want)
 			}
 		})
 	}
@@ -176,7 +177,7 @@ func TestALogFileThatCannotBeOpenedFailsTheStart(t *testing.T) {
 	i.args = append(i.args, "--log", i.home) // a directory
 	code, _, stderr := i.run(t)
 	want := "dchatd: log file: open " + i.home + ": is a directory: change --log\n"
-	if code != exitFailed || !strings.HasSuffix(stderr, want) {
+	if code != daemon.Failed || !strings.HasSuffix(stderr, want) {
 		t.Errorf("exit code %d\nstderr: %q\n  want: %q at its end", code, stderr, want)
 	}
 }

@@ -40,15 +40,17 @@ func Join(node *p2p.P2p, settings Settings) (*Dchat, error) {
 }
 
 // Protocol returns the registration that makes peers' texts go into the history.
+// What a peer says on several channels goes there once.
 func Protocol(history *History) protocol.Registration {
+	twins := newTwins(history)
 	return protocol.Registration{
 		Name:     "dchat",
 		Sessions: channel.Default,
-		New: func(ch *channel.Channel, _ protocol.Node) (protocol.Protocol, error) {
+		New: func(ch *channel.Channel, node protocol.Node) (protocol.Protocol, error) {
 			return nil, ch.Subscribe(channel.Subscription{
 				Spec: Message{}.Spec(),
 				Handle: channel.On(func(m *Message) error {
-					history.received(ch.Addr(), m.Text)
+					twins.received(node, ch, m.Text)
 					return nil
 				}),
 			})

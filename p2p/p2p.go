@@ -243,7 +243,7 @@ func (p *P2p) Begun(ch *channel.Channel) {
 // Opened is for the node's sessions.
 func (p *P2p) Opened(ch *channel.Channel) error {
 	level := zap.InfoLevel
-	if ch.Kind()&channel.Default == 0 {
+	if ch.Kind()&channel.Default == 0 || p.settings.SeedNode {
 		level = zap.DebugLevel
 	}
 	p.log.Log(level, "Connected", zap.String("peer", ch.Addr().Redacted()), zap.Stringer("session", ch.Kind()))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	"dchat/chat"
 	"dchat/chat/jsonrpc"
@@ -45,6 +46,12 @@ type failure struct{ error }
 
 // Unwrap returns the reason.
 func (f failure) Unwrap() error { return f.error }
+
+// reported is an error that the user has read about already.
+type reported struct{ error }
+
+// Unwrap returns the reason.
+func (r reported) Unwrap() error { return r.error }
 
 func exitCode(err error) int {
 	switch {
@@ -95,12 +102,24 @@ func explainAnswer(at string, answer *jsonrpc.Error, err error) error {
 	case jsonrpc.CodeMethodNotFound:
 		return explain(err, "the daemon at %s does not know this command: it is an older or another one, or its rpc_disabled_methods forbids it (%v)", at, err)
 	case jsonrpc.CodeInvalidParams:
-		var why string
-		if detail, ok := answer.Data.(json.RawMessage); ok && json.Unmarshal(detail, &why) == nil {
+		if why := detail(answer); why != "" {
 			return explain(err, "refused: %s", why)
+		}
+	case rpc.CodeConfig:
+		if why := detail(answer); why != "" {
+			return explain(err, "nothing has changed: %s", strings.ReplaceAll(why, "\n", "; "))
 		}
 	}
 	return explain(err, "the daemon at %s answered with an error: %v", at, answer)
+}
+
+// detail is what exactly was wrong; nothing when that is not said.
+func detail(answer *jsonrpc.Error) (why string) {
+	raw, _ := answer.Data.(json.RawMessage)
+	if json.Unmarshal(raw, &why) != nil {
+		return ""
+	}
+	return why
 }
 
 // unsure tells whether, after an error of Send, the text may have been sent.

@@ -12,6 +12,7 @@ import (
 
 	"dchat/app/localnet"
 	"dchat/chat"
+	"dchat/p2p"
 )
 
 func (c *cli) localnetCommand() *cobra.Command {
@@ -20,9 +21,10 @@ func (c *cli) localnetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "localnet",
 		Short: "Start a network on this machine and talk in it: the quickest look at it all",
-		Long: `Localnet starts nodes in this one process, on ports of the loopback interface that
-are free, connects each to all others, and lets you talk through the first. The
-others answer what you say. Nothing is read or written on disk, nothing
+		Long: `Localnet starts a seed and nodes in this one process, on ports of the loopback
+interface that are free. The nodes know nothing but the seed: they find each other
+through it, and when each is connected to all others you talk through the first.
+The others answer what you say. Nothing is read or written on disk, nothing
 leaves the machine, and all is gone at the end. What it prints tells how to make a
 daemon of its own join.
 
@@ -49,6 +51,17 @@ standard input are sent then.`,
 
 func (c *cli) localnet(ctx context.Context, config localnet.Config, exitAfter time.Duration) (err error) {
 	began := time.Now()
+	if err := c.printf("A seed and %d nodes start, which know nobody but the seed.\n", config.Nodes); err != nil {
+		return err
+	}
+	told := began
+	config.Progress = func(connected, pairs int) {
+		const pause = 500 * time.Millisecond
+		if now := time.Now(); connected < pairs && (told.Equal(began) || now.Sub(told) >= pause) {
+			told = now
+			_ = c.printf("  %d of %s connected after %v\n", connected, count(pairs, "pair"), now.Sub(began).Round(time.Millisecond)) // what comes next fails as well
+		}
+	}
 	network, err := localnet.Start(ctx, config)
 	if err != nil {
 		return err
@@ -72,7 +85,8 @@ func (c *cli) localnet(ctx context.Context, config localnet.Config, exitAfter ti
 func (c *cli) introduce(network *localnet.Network, took time.Duration) error {
 	addrs := network.Addrs()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d nodes, each connected to all others, after %v:\n\n", len(addrs), took.Round(time.Millisecond))
+	fmt.Fprintf(&b, "%d nodes have found each other, each is connected to all others, after %v:\n\n", len(addrs), took.Round(time.Millisecond))
+	fmt.Fprintf(&b, "  seed     %s\n", peerName(network.Seed()))
 	for i, a := range addrs {
 		fmt.Fprintf(&b, "  node %-2d  %s", i+1, peerName(a))
 		if i == 0 {
@@ -80,21 +94,17 @@ func (c *cli) introduce(network *localnet.Network, took time.Duration) error {
 		}
 		b.WriteByte('\n')
 	}
-	const most = 4 // peers in the command line
-	var peers []string
-	for _, a := range addrs[:min(most, len(addrs))] {
-		peers = append(peers, peerName(a))
-	}
+	slots := max(len(addrs), p2p.DefaultSettings().OutboundConnections) // a place for everybody
 	fmt.Fprintf(&b, `
 To join with a daemon of its own, type in a second terminal:
 
-  go run ./cmd/dchatd --localnet --accept %s://127.0.0.1:0 --rpc-listen tcp://127.0.0.1:51055 --hostlist '' --peers %s
+  go run ./cmd/dchatd --localnet --accept %s://127.0.0.1:0 --rpc-listen tcp://127.0.0.1:51055 --hostlist '' --outbound-slots %d --seeds %s
 
 and to talk through that one, in a third:
 
   go run ./cmd/dchat chat --endpoint tcp://127.0.0.1:51055
 
-`, addrs[0].Scheme(), strings.Join(peers, ","))
+`, addrs[0].Scheme(), slots, peerName(network.Seed()))
 	return c.printf("%s", b.String())
 }
 

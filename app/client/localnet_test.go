@@ -11,6 +11,7 @@ func TestLocalnetDemonstratesAndExits(t *testing.T) {
 	for _, args := range [][]string{{}, {"--nodes", "5"}, {"--nodes", "2", "--tls"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			r := runWith(t, nil, "is not read\n", append([]string{"localnet", "--exit-after", "1s"}, args...)...)
+			r.want(t, exitDone, " nodes have found each other, each is connected to all others, after ", "")
 			r.want(t, exitDone, "<you> Hello! Is anybody there?\n", "-- sent to ")
 			nodes := strings.Count(r.stdout, "\n  node ")
 			answers := regexp.MustCompile(`(?m)^[0-9:]+ <tcp[^>]*> node (\d+) got “Hello! Is anybody there\?” after `).FindAllStringSubmatch(r.stdout, -1)
@@ -25,8 +26,8 @@ func TestLocalnetDemonstratesAndExits(t *testing.T) {
 			if strings.Contains(r.stdout, "is not read") {
 				t.Error("it reads its input")
 			}
-			join := regexp.MustCompile(`\n  go run \./cmd/dchatd --localnet --accept (tcp\S*)://127\.0\.0\.1:0 --rpc-listen \S+ --hostlist '' --peers (\S+)\n`).FindStringSubmatch(r.stdout)
-			if join == nil || !strings.Contains(r.stdout, "  node 1   "+strings.Split(join[2], ",")[0]+" ") {
+			join := regexp.MustCompile(`\n  go run \./cmd/dchatd --localnet --accept (tcp\S*)://127\.0\.0\.1:0 --rpc-listen \S+ --hostlist '' --outbound-slots (\d+) --seeds (\S+)\n`).FindStringSubmatch(r.stdout)
+			if join == nil || join[2] != "8" || !strings.Contains(r.stdout, "\n  seed     "+join[3]+"\n") {
 				t.Errorf("no word on how to join:\n%s", r.stdout)
 			}
 		})

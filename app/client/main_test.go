@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"dchat/app/doctor"
 	"dchat/app/internal/apptest"
 	"dchat/chat/jsonrpc"
 	"dchat/chat/rpc"
@@ -30,6 +32,10 @@ type fakeDaemon struct {
 	entries []rpc.Entry
 	last    uint64
 	peers   []rpc.Peer
+	slots   []rpc.Slot
+	bans    []rpc.Ban
+	reload  func() (rpc.Reloaded, error)
+	doctor  func() (any, error)
 	sent    []string
 	refuse  func(text string) *jsonrpc.Error // for chat.send
 	changed chan struct{}                    // closed at the next entry
@@ -48,6 +54,11 @@ func startDaemon(t *testing.T, at ...addr.Addr) *fakeDaemon {
 	server, err := jsonrpc.New(jsonrpc.Config{Listen: listen}, map[string]jsonrpc.Handler{
 		"ping":           func(context.Context, *jsonrpc.Call) (any, error) { return "pong", nil },
 		"p2p.peers":      func(context.Context, *jsonrpc.Call) (any, error) { return d.peers, nil },
+		"p2p.slots":      func(context.Context, *jsonrpc.Call) (any, error) { return d.slots, nil },
+		"p2p.bans":       func(context.Context, *jsonrpc.Call) (any, error) { return d.bans, nil },
+		"p2p.unban":      d.unban,
+		"p2p.reload":     rpc.ReloadMethods(func() (rpc.Reloaded, error) { return d.reload() })["p2p.reload"],
+		doctor.Method:    func(context.Context, *jsonrpc.Call) (any, error) { return d.doctor() },
 		"chat.send":      d.chatSend,
 		"chat.history":   d.chatHistory,
 		"chat.subscribe": d.chatSubscribe,
@@ -116,6 +127,16 @@ func (d *fakeDaemon) after(seq uint64) (entries []rpc.Entry, changed chan struct
 		}
 	}
 	return entries, d.changed
+}
+
+func (d *fakeDaemon) unban(_ context.Context, c *jsonrpc.Call) (any, error) {
+	var host string
+	if err := c.Args(&host); err != nil {
+		return nil, err
+	}
+	was := len(d.bans)
+	d.bans = slices.DeleteFunc(d.bans, func(b rpc.Ban) bool { return b.Host == host })
+	return len(d.bans) < was, nil
 }
 
 func (d *fakeDaemon) chatSend(_ context.Context, c *jsonrpc.Call) (any, error) {

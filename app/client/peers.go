@@ -20,11 +20,16 @@ func (c *cli) peersCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "peers",
-		Short: "Show who is connected",
+		Short: "Show who is connected, and what the free slots are doing",
 		Long: `Peers shows the daemon's connections: the address, which part of the daemon made
 the connection, who made it (in: they, out: we), since when, what went through it,
-and what the peer says it is.`,
-		Example: "  dchat peers\n  dchat peers --json | jq -r .addr",
+and what the peer says it is.
+
+Then it shows the outbound slots, the places for peers that the daemon finds by
+itself, that are not connected: what each one is doing, and why its last attempt
+failed. In the output of --json every slot has a line behind those of the peers, with
+its number as "slot", which no peer has.`,
+		Example: "  dchat peers\n  dchat peers --json | jq -r 'select(has(\"slot\") | not).addr'\n  dchat peers --json | jq 'select(has(\"slot\"))'",
 		Args:    cobra.NoArgs,
 		RunE: c.withDaemon(func(ctx context.Context, d *daemon, _ []string) error {
 			peers, err := d.peers(ctx)
@@ -34,18 +39,17 @@ and what the peer says it is.`,
 			slices.SortFunc(peers, func(a, b rpc.Peer) int {
 				return cmp.Or(cmp.Compare(a.Connected, b.Connected), cmp.Compare(a.Addr, b.Addr))
 			})
-			if !asJSON {
-				return c.printPeers(peers)
+			slots, err := d.slots(ctx)
+			if err != nil {
+				return err
 			}
-			for _, p := range peers {
-				if err := c.printJSON(p); err != nil {
-					return err
-				}
+			if asJSON {
+				return errors.Join(printAllJSON(c, peers), printAllJSON(c, slots))
 			}
-			return nil
+			return errors.Join(c.printPeers(peers), c.printSlots(slots))
 		}),
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "an object in a line for every peer")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "an object in a line for every peer and every slot")
 	return cmd
 }
 
@@ -53,7 +57,6 @@ func (c *cli) printPeers(peers []rpc.Peer) error {
 	if len(peers) == 0 {
 		return c.printf("nobody is connected\n")
 	}
-	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	var text strings.Builder
 	text.WriteString("ADDRESS\tSESSION\tDIR\tAGE\tMESSAGES IN\tOUT\tBYTES IN\tOUT\tVERSION\n")
 	for _, p := range peers {
@@ -64,10 +67,26 @@ func (c *cli) printPeers(peers []rpc.Peer) error {
 		fmt.Fprintf(&text, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\n", escape(strings.TrimSuffix(p.Addr, "/")), escape(p.Session), direction,
 			age(p.Connected, time.Now()), p.MessagesIn, p.MessagesOut, p.BytesIn, p.BytesOut, escape(p.Version))
 	}
-	if _, err := table.Write([]byte(text.String())); err != nil {
+	return c.printTable(text.String())
+}
+
+// printTable prints lines whose columns are set off by tabs.
+func (c *cli) printTable(text string) error {
+	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+	if _, err := table.Write([]byte(text)); err != nil {
 		return err
 	}
 	return table.Flush()
+}
+
+// printAllJSON prints a line for each.
+func printAllJSON[T any](c *cli, all []T) error {
+	for _, one := range all {
+		if err := c.printJSON(one); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // age is how long ago a time in the form of RFC 3339 was, in whole seconds.

@@ -48,7 +48,7 @@ func Run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteContextC(ctx)
 	code := exitCode(err)
-	if err == nil {
+	if err == nil || errors.As(err, new(reported)) {
 		return code
 	}
 	line := strings.Join(strings.Fields(err.Error()), " ")
@@ -69,9 +69,9 @@ func (c *cli) command(env []string) *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(c.chatCommand(), c.sendCommand(), c.recvCommand(), c.peersCommand(), c.pingCommand())
+	root.AddCommand(c.chatCommand(), c.sendCommand(), c.recvCommand(), c.peersCommand(), c.bansCommand(), c.reloadCommand(), c.pingCommand(), c.doctorCommand(env))
 	for _, cmd := range root.Commands() {
-		cmd.Flags().StringVarP(&c.endpoint, "endpoint", "e", cmp.Or(fromEnv(env, endpointEnv), defaultEndpoint),
+		cmd.PersistentFlags().StringVarP(&c.endpoint, "endpoint", "e", cmp.Or(fromEnv(env, endpointEnv), defaultEndpoint),
 			"the daemon's JSON-RPC `URL`: tcp, http+tcp or unix; "+endpointEnv+" in the environment sets the default")
 	}
 	root.AddCommand(c.localnetCommand())

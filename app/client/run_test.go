@@ -40,6 +40,8 @@ func TestWrongUsageIsExitCode2(t *testing.T) {
 		{"text too long", []string{"send", strings.Repeat("x", 65537)}, "it has 65537 bytes"},
 		{"text not UTF-8", []string{"send", "a\xff"}, "not valid UTF-8"},
 		{"arguments where none are taken", []string{"peers", "all"}, `unknown command "all"`},
+		{"no ban to lift", []string{"bans", "lift"}, "no host is named: see `dchat bans`"},
+		{"a word bans does not know", []string{"bans", "remove"}, `unknown command "remove" for "dchat bans"`},
 		{"endpoint without a port", []string{"ping", "-e", "tcp://127.0.0.1"}, "write it as tcp://127.0.0.1:51054"},
 		{"endpoint of another scheme", []string{"ping", "-e", "tls://127.0.0.1:1"}, "write it as"},
 		{"endpoint without a scheme", []string{"ping", "-e", "127.0.0.1:51054"}, "write it as"},
@@ -59,7 +61,7 @@ func TestWrongUsageIsExitCode2(t *testing.T) {
 
 func TestNoDaemonIsExitCode3AndSaysWhatToDo(t *testing.T) {
 	endpoint := nobodyThere(t)
-	for _, args := range [][]string{{"ping"}, {"send", "hi"}, {"send", "-"}, {"recv"}, {"recv", "--follow"}, {"chat"}, {"peers"}} {
+	for _, args := range [][]string{{"ping"}, {"send", "hi"}, {"send", "-"}, {"recv"}, {"recv", "--follow"}, {"chat"}, {"peers"}, {"bans"}, {"bans", "lift", "h"}, {"reload"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			runWith(t, nil, "line\n", append(args, "-e", endpoint)...).want(t, exitUnreachable, "",
 				"no daemon at "+endpoint+" (connect: connection refused): start one with `dchatd`, or name another with --endpoint")
@@ -94,7 +96,7 @@ func TestEndpointComesFromTheFlagThenTheEnvironment(t *testing.T) {
 
 func TestEveryCommandHasHelpAndAnExample(t *testing.T) {
 	runWith(t, nil, "", "--help").want(t, exitDone, "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the daemon is not reachable,\n4 the text was sent to nobody", "")
-	for _, name := range []string{"chat", "send", "recv", "peers", "ping", "localnet"} {
+	for _, name := range []string{"chat", "send", "recv", "peers", "bans", "reload", "ping", "localnet"} {
 		runWith(t, nil, "", name, "--help").want(t, exitDone, "Examples:\n  dchat "+name, "")
 	}
 }

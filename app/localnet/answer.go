@@ -17,7 +17,7 @@ func (n *Network) answer(ctx context.Context, number int, c *chat.Dchat, heard *
 		if err != nil {
 			return
 		}
-		if e.Direction != chat.Received || e.Addr != n.addrs[0] {
+		if e.Direction != chat.Received || !isFrom(c.P2p(), e.Addr, n.addrs[0]) {
 			continue
 		}
 		line := fmt.Sprintf("node %d got “%s”", number, excerpt(e.Text))

@@ -1,7 +1,7 @@
 // Package localnet is a private network of chat nodes in one process: real
 // connections on the loopback interface, no daemon, no configuration and no files.
-// It also shows how a node is put together without any framework: p2p.New,
-// chat.Join, Start.
+// The nodes know nothing but a seed, and find each other through it. It also shows
+// how a node is put together without any framework: p2p.New, chat.Join, Start.
 package localnet
 
 import (
@@ -26,29 +26,35 @@ const (
 type Config struct {
 	Nodes int  // MinNodes to MaxNodes
 	TLS   bool // connect by tcp+tls instead of tcp
+
+	// Progress, when not nil, is called by Start with how many of all pairs of nodes
+	// are connected, whenever that has grown.
+	Progress func(connected, pairs int)
 }
 
 // guests is how many nodes of other processes can join each node.
 const guests = 64
 
-// startTime is how long the nodes may take to connect; it is milliseconds each.
+// startTime is how long the nodes may take to connect; it is seconds.
 const startTime = 30 * time.Second
 
 // Network is a network that runs. Its methods may be called at the same time, but
 // for Next.
 type Network struct {
-	chats []*chat.Dchat
-	addrs []addr.Addr // by which they connect to one another
-	heard *chat.Subscription
+	seed     *p2p.P2p
+	seedAddr addr.Addr
+	chats    []*chat.Dchat
+	addrs    []addr.Addr // of the nodes, which they tell the seed
+	heard    *chat.Subscription
 
 	departures departures
 	answering  sync.WaitGroup
 	cancel     context.CancelFunc // of the answering
 }
 
-// Start starts the nodes and returns when every one is connected to every other;
-// ctx bounds only that. From then on each but the first answers what the first
-// sends. When it fails, nothing is left running.
+// Start starts a seed and the nodes, and returns when every node is connected to
+// every other; ctx bounds only that. From then on each but the first answers what
+// the first sends. When it fails, nothing is left running.
 func Start(ctx context.Context, config Config) (*Network, error) {
 	if config.Nodes < MinNodes || config.Nodes > MaxNodes {
 		return nil, fmt.Errorf("localnet: %d nodes: from %d to %d are possible", config.Nodes, MinNodes, MaxNodes)
@@ -57,12 +63,7 @@ func Start(ctx context.Context, config Config) (*Network, error) {
 	n := &Network{cancel: cancel}
 	ctx, done := context.WithTimeout(ctx, startTime)
 	defer done()
-	for range config.Nodes {
-		if err := n.add(ctx, config); err != nil {
-			return nil, fmt.Errorf("localnet: %w", errors.Join(err, n.Stop(ctx)))
-		}
-	}
-	if err := n.connected(ctx); err != nil {
+	if err := n.form(ctx, config); err != nil {
 		return nil, fmt.Errorf("localnet: %w", errors.Join(err, n.Stop(ctx)))
 	}
 	n.heard = n.chats[0].History().Subscribe()
@@ -73,22 +74,46 @@ func Start(ctx context.Context, config Config) (*Network, error) {
 	return n, nil
 }
 
-// add starts one more node, which connects to those there are.
-func (n *Network) add(ctx context.Context, config Config) error {
-	scheme := "tcp"
-	if config.TLS {
-		scheme = "tcp+tls"
-	}
-	listen, err := addr.Parse(scheme + "://127.0.0.1:0")
+// form starts everything and waits until it is connected.
+func (n *Network) form(ctx context.Context, config Config) error {
+	seed, err := startSeed(ctx, config)
 	if err != nil {
 		return err
 	}
-	settings := p2p.DefaultSettings()
-	settings.Localnet = true
-	settings.Inbound = []addr.Addr{listen}
-	settings.InboundConnections = config.Nodes + guests
-	settings.Peers = n.addrs
-	settings.OutboundConnections = 0 // everybody is a peer
+	n.seed, n.seedAddr = seed, seed.Addrs()[0]
+	for range config.Nodes {
+		if err := n.add(ctx, config); err != nil {
+			return err
+		}
+	}
+	return n.connected(ctx, config.Progress)
+}
+
+// startSeed starts the node that the others ask.
+func startSeed(ctx context.Context, config Config) (*p2p.P2p, error) {
+	settings, err := settings(config)
+	if err != nil {
+		return nil, err
+	}
+	settings.SeedNode = true
+	settings.BanPolicy = p2p.BanRelaxed
+	settings.OutboundConnections = 0
+	seed, err := p2p.New(settings)
+	if err != nil {
+		return nil, err
+	}
+	return seed, seed.Start(ctx)
+}
+
+// add starts one more node, which knows the seed and tells it where it is.
+func (n *Network) add(ctx context.Context, config Config) error {
+	settings, err := settings(config)
+	if err != nil {
+		return err
+	}
+	settings.Seeds = []addr.Addr{n.seedAddr}
+	settings.ExternalAddrs = settings.Inbound // with the port that it gets
+	settings.OutboundConnections = config.Nodes - 1
 
 	node, err := p2p.New(settings)
 	if err != nil {
@@ -106,28 +131,42 @@ func (n *Network) add(ctx context.Context, config Config) error {
 	return nil
 }
 
-// connected waits until everybody is connected to everybody.
-func (n *Network) connected(ctx context.Context) error {
-	for _, c := range n.chats {
-		if err := c.P2p().Connected(ctx, len(n.chats)-1); err != nil {
-			return fmt.Errorf("the nodes did not connect in time: %w", err)
-		}
+// settings are those that the seed and the nodes have in common.
+func settings(config Config) (p2p.Settings, error) {
+	scheme := "tcp"
+	if config.TLS {
+		scheme = "tcp+tls"
 	}
-	return nil
+	listen, err := addr.Parse(scheme + "://127.0.0.1:0")
+	s := p2p.DefaultSettings()
+	s.Localnet = true
+	s.Inbound = []addr.Addr{listen}
+	s.InboundConnections = config.Nodes + guests
+	return s, err
 }
 
 // Stop stops all nodes and waits for them, within ctx. It can be called again.
 func (n *Network) Stop(ctx context.Context) error {
 	n.cancel()
 	n.answering.Wait()
-	errs := make([]error, len(n.chats))
+	nodes := make([]*p2p.P2p, 0, 1+len(n.chats))
+	if n.seed != nil {
+		nodes = append(nodes, n.seed)
+	}
+	for _, c := range n.chats {
+		nodes = append(nodes, c.P2p())
+	}
+	errs := make([]error, len(nodes))
 	var stopping sync.WaitGroup
-	for i, c := range n.chats {
-		stopping.Go(func() { errs[i] = c.P2p().Stop(ctx) })
+	for i, node := range nodes {
+		stopping.Go(func() { errs[i] = node.Stop(ctx) })
 	}
 	stopping.Wait()
 	return errors.Join(errs...)
 }
+
+// Seed returns the address of the seed.
+func (n *Network) Seed() addr.Addr { return n.seedAddr }
 
 // Addrs returns the addresses of the nodes, the first one's first.
 func (n *Network) Addrs() []addr.Addr { return append([]addr.Addr(nil), n.addrs...) }

@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"strconv"
-	"time"
 
 	"dchat/chat/jsonrpc"
 	"dchat/p2p"
@@ -14,13 +13,17 @@ import (
 type Methods = map[string]jsonrpc.Handler
 
 // NodeMethods returns the methods that look at a node: ping, p2p.get_info,
-// p2p.peers, dnet.switch and dnet.subscribe_events.
+// p2p.peers, p2p.slots, p2p.bans, p2p.unban, dnet.switch and
+// dnet.subscribe_events.
 func NodeMethods(node *p2p.P2p) Methods {
 	n := nodeMethods{node}
 	return Methods{
 		"ping":                  n.ping,
 		"p2p.get_info":          n.getInfo,
 		"p2p.peers":             n.peers,
+		"p2p.slots":             n.slots,
+		"p2p.bans":              n.bans,
+		"p2p.unban":             n.unban,
 		"dnet.switch":           n.dnetSwitch,
 		"dnet.subscribe_events": n.dnetSubscribe,
 	}
@@ -47,6 +50,9 @@ func (n nodeMethods) getInfo(context.Context, *jsonrpc.Call) (any, error) {
 	info := Info{Channels: []ChannelInfo{}, OutboundSlots: []uint32{}}
 	for _, ch := range n.node.Channels() {
 		info.Channels = append(info.Channels, ChannelInfo{URL: ch.Addr().Public().String(), Session: ch.Kind().String(), ID: ch.ID()})
+	}
+	for _, s := range n.node.Slots() {
+		info.OutboundSlots = append(info.OutboundSlots, s.Channel)
 	}
 	return info, nil
 }
@@ -77,7 +83,7 @@ func (n nodeMethods) peers(context.Context, *jsonrpc.Call) (any, error) {
 			Addr:        ch.Addr().Public().String(),
 			Session:     ch.Kind().String(),
 			ID:          ch.ID(),
-			Connected:   ch.Created().UTC().Format(time.RFC3339),
+			Connected:   rfc3339(ch.Created()),
 			Version:     remote.AppName + " " + remote.AppVersion.String(),
 			Features:    []string{},
 			BytesIn:     stats.BytesIn,
@@ -142,6 +148,22 @@ func eventInfo(e dnet.Event) map[string]any {
 			"cmd":  e.Command,
 			"time": strconv.FormatInt(e.Time.UnixNano(), 10),
 		}
+	case dnet.SlotSleeping:
+		return map[string]any{"slot": e.Slot}
+	case dnet.SlotConnecting:
+		return map[string]any{"slot": e.Slot, "addr": a}
+	case dnet.SlotConnected:
+		return map[string]any{"slot": e.Slot, "addr": a, "channel_id": e.Channel}
+	case dnet.SlotDisconnected:
+		return map[string]any{"slot": e.Slot, "err": e.Err}
+	case dnet.OutboundDiscovery, dnet.DirectDiscovery:
+		return map[string]any{"attempt": e.Attempt, "state": e.State}
+	case dnet.DirectConnecting:
+		return map[string]any{"connect_addr": a}
+	case dnet.DirectConnected: // the channel has the address that was asked for
+		return map[string]any{"connect_addr": a, "addr": a, "channel_id": e.Channel}
+	case dnet.DirectDisconnected:
+		return map[string]any{"connect_addr": a, "err": e.Err}
 	default: // dnet.InboundConnected, dnet.InboundDisconnected
 		return map[string]any{"addr": a, "channel_id": e.Channel}
 	}

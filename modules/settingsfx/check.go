@@ -62,7 +62,17 @@ func (l *loader) addAddresses(a addresses) {
 
 // validate notes what is wrong with settings that have the right types.
 func (l *loader) validate() {
-	for _, f := range l.fields {
+	l.validateNode(&l.P2P, l.fields)
+	l.validateDaemon()
+	l.validateChat()
+	if len(l.P2P.ActiveProfiles) == 0 {
+		l.warn(l.origin("net.active_profiles"), `net.active_profiles is empty: this node connects to nobody; try ["tcp", "tcp+tls"] and a table for each`)
+	}
+}
+
+// validateNode looks at the settings of a network, which these fields fill.
+func (l *loader) validateNode(s *p2p.Settings, fields []field) {
+	for _, f := range fields {
 		list, _ := f.value.Interface().([]addr.Addr)
 		for _, a := range list {
 			if problem := unknownScheme(a.Scheme()); problem != "" && a.Hostname() != "" {
@@ -70,23 +80,30 @@ func (l *loader) validate() {
 			}
 		}
 	}
-	for _, err := range unjoin(l.P2P.Validate()) {
+	for _, err := range unjoin(s.Validate()) {
 		var at *p2p.SettingError
 		if !errors.As(err, &at) {
 			l.addFileFault(Fault{Problem: err.Error()})
 			continue
 		}
-		key, value := l.locate(at)
+		key, value := locate(fields, at)
 		l.check(key, value, at.Remedy)
 	}
+}
+
+// validateDaemon looks at what every daemon has.
+func (l *loader) validateDaemon() {
 	if problem := rpcProblem(l.RPC.Listen); problem != "" {
 		l.check("rpc.rpc_listen", quote(l.RPC.Listen.Redacted()), problem)
 	}
 	if err := l.Log.Validate(); err != nil {
 		l.check("log.format", quote(l.Log.Format), `give "console" or "json"`) // the level has been parsed
 	}
-	l.validateChat()
-	l.warnOfConsequences()
+	ip, isIP := l.RPC.Listen.IP()
+	private := l.RPC.Listen.Scheme() == "unix" || l.RPC.Listen.Hostname() == "localhost" || isIP && ip.IsLoopback()
+	if !private {
+		l.warn(l.origin("rpc.rpc_listen"), "rpc.rpc_listen is "+l.RPC.Listen.Redacted()+": whoever reaches it can "+l.power)
+	}
 }
 
 // validateChat tries each setting alone, so that it is known which one is wrong.
@@ -112,9 +129,9 @@ func remedyOf(err error) string {
 // locate finds the key that a fault of the network settings is about, and its value as it stands in
 // the file. Of the keys that hold addresses it is the one with that address. Without a key the name of the
 // field has to serve.
-func (l *loader) locate(e *p2p.SettingError) (key, value string) {
+func locate(fields []field, e *p2p.SettingError) (key, value string) {
 	key, value = e.Field, e.Value
-	for _, f := range l.fields {
+	for _, f := range fields {
 		list, isAddresses := f.value.Interface().([]addr.Addr)
 		switch {
 		case slices.ContainsFunc(list, func(a addr.Addr) bool { return lastPart(f.name) == e.Field && strconv.Quote(a.Redacted()) == e.Value }):
@@ -145,19 +162,6 @@ func rpcProblem(listen addr.Addr) string {
 		return "give an address with tcp, http+tcp or unix"
 	}
 	return ""
-}
-
-// warnOfConsequences speaks of settings that are valid and seldom meant.
-func (l *loader) warnOfConsequences() {
-	if len(l.P2P.ActiveProfiles) == 0 {
-		l.warn(l.origin("net.active_profiles"), `net.active_profiles is empty: this node connects to nobody; try ["tcp", "tcp+tls"] and a table for each`)
-	}
-	listen := l.RPC.Listen
-	ip, isIP := listen.IP()
-	private := listen.Scheme() == "unix" || listen.Hostname() == "localhost" || isIP && ip.IsLoopback()
-	if !private {
-		l.warn(l.origin("rpc.rpc_listen"), "rpc.rpc_listen is "+listen.Redacted()+": whoever reaches it can read and write as you")
-	}
 }
 
 // unjoin returns the errors that were joined, at any depth, or the one there is.

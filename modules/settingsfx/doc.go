@@ -18,5 +18,8 @@
 //	fx.Replace(settings)                              // over settingsfx.Module
 //	fx.Supply(p2p.DefaultSettings(), chat.DefaultSettings(), …) // instead of it
 //
+// LoadLilith does the same for the seed daemon, whose file has a table for each network; its result
+// is supplied as it is.
+//
 // No other package of this module imports koanf.
 package settingsfx

@@ -11,10 +11,17 @@ import (
 	"strings"
 )
 
-// defaultFile is written where there is no file yet.
-//
+// program is a daemon that has a configuration file.
+type program struct {
+	fileName    string
+	defaultFile string // is written where there is no file yet
+	power       string // of those who reach its RPC
+}
+
 //go:embed default.toml
 var defaultFile string
+
+var dchatd = program{fileName: "dchatd_config.toml", defaultFile: defaultFile, power: "read and write as you"}
 
 // maxFile is the size of the largest file that is read, in bytes.
 const maxFile = 1 << 20
@@ -27,6 +34,10 @@ func (l *loader) file() (text string, ok bool) {
 		return "", false
 	}
 	l.name = path
+	if info, err := os.Stat(path); l.src.again && err == nil && !info.Mode().IsRegular() { // a pipe, say
+		l.addFileFault(Fault{Problem: "cannot be read again: it is not a regular file"})
+		return "", false
+	}
 	text, err = readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return l.missingFile(path, explicit)
@@ -42,15 +53,15 @@ func (l *loader) file() (text string, ok bool) {
 // missingFile writes the default file. Where that is not possible its text serves, unless the
 // user has named the file.
 func (l *loader) missingFile(path string, explicit bool) (text string, ok bool) {
-	if explicit && l.src.ReadOnly {
+	if (explicit || l.src.again) && l.src.ReadOnly {
 		l.addFileFault(Fault{Problem: "there is no such file"})
 		return "", false
 	}
 	if !l.src.ReadOnly {
-		err := writeFile(path, defaultFile)
+		err := writeFile(path, l.defaultFile)
 		if err == nil {
 			l.File, l.Created = path, true
-			return defaultFile, true
+			return l.defaultFile, true
 		}
 		if explicit {
 			l.addFileFault(Fault{Problem: "there is no such file, and it cannot be written: " + reason(err)})
@@ -59,7 +70,7 @@ func (l *loader) missingFile(path string, explicit bool) (text string, ok bool) 
 		l.warn(Origin{Name: path, Kind: FromFile}, "the default configuration is used, but cannot be written there: "+reason(err))
 	}
 	l.name = "built-in file"
-	return defaultFile, true
+	return l.defaultFile, true
 }
 
 func (l *loader) addFileFault(f Fault) {
@@ -82,7 +93,7 @@ func (l *loader) path() (path string, explicit bool, err error) {
 	if !filepath.IsAbs(dir) { // a relative one has no meaning
 		dir, err = l.expand("~/.config")
 	}
-	return filepath.Join(dir, "darkfi", "dchatd_config.toml"), false, err
+	return filepath.Join(dir, "darkfi", l.fileName), false, err
 }
 
 var errNoHome = errors.New("where is ~/? Set HOME, or give paths in full; the file with --config")
@@ -102,20 +113,17 @@ func (l *loader) expand(path string) (string, error) {
 
 // expandHome expands the paths among the settings.
 func (l *loader) expandHome() {
-	for _, setting := range []struct {
-		key  string
-		path *string
-	}{
-		{"net.hostlist", &l.P2P.Hostlist},
-		{"net.p2p_datastore", &l.P2P.Datastore},
-		{"log.file", &l.Log.File},
-	} {
-		expanded, err := l.expand(*setting.path)
-		if err != nil {
-			l.addFault(setting.key, quote(*setting.path), err.Error())
-		}
-		*setting.path = expanded
+	l.expandSetting("net.hostlist", &l.P2P.Hostlist)
+	l.expandSetting("net.p2p_datastore", &l.P2P.Datastore)
+	l.expandSetting("log.file", &l.Log.File)
+}
+
+func (l *loader) expandSetting(key string, path *string) {
+	expanded, err := l.expand(*path)
+	if err != nil {
+		l.addFault(key, quote(*path), err.Error())
 	}
+	*path = expanded
 }
 
 func readFile(path string) (string, error) {

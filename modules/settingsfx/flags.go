@@ -30,6 +30,8 @@ var flagKeys = map[string]string{
 	"p2p-datastore":        "net.p2p_datastore",
 	"hostlist":             "net.hostlist",
 	"disable-greys":        "net.disable_greys",
+	"ban-time":             "net.ban_time",
+	"dial-names":           "net.dial_names",
 }
 
 // Flags declares the flags that Load reads. Any text is accepted where a value is parsed: what
@@ -63,6 +65,8 @@ func Flags(fs *pflag.FlagSet) {
 	value("p2p-datastore", "", "keep the node's files in this `DIRECTORY`")
 	value("hostlist", "", "keep known addresses in this `FILE`")
 	toggle("disable-greys", "connect only to addresses that have been tried")
+	value("ban-time", "", "refuse a peer that breaks the protocol for so many `SECONDS`")
+	toggle("dial-names", "connect to addresses from others also when they are DNS names")
 }
 
 // flagValue keeps the text of a flag.

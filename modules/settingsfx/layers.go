@@ -19,9 +19,9 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// loadFile adds the layer of the file, without what is unknown in it. It is false when the text
-// is not TOML, which leaves nothing to look at.
-func (l *loader) loadFile(text string) bool {
+// parseFile reads the text of the file. It is false when the text is not TOML, which leaves
+// nothing to look at.
+func (l *loader) parseFile(text string) (raw map[string]any, ok bool) {
 	file := koanf.New(".")
 	if err := file.Load(rawbytes.Provider([]byte(text)), tomlparser.Parser()); err != nil {
 		f := Fault{Problem: "not TOML: " + strings.TrimPrefix(err.Error(), "toml: ")}
@@ -30,13 +30,16 @@ func (l *loader) loadFile(text string) bool {
 			f.Origin.Line, _ = at.Position()
 		}
 		l.addFileFault(f)
-		return false
+		return nil, false
 	}
 	l.lines = lines([]byte(text))
-	raw := file.Raw()
+	return file.Raw(), true
+}
+
+// addFile adds the layer of the file, without what is unknown in it.
+func (l *loader) addFile(raw map[string]any) {
 	l.keepKnown(raw, "")
 	l.load(confmap.Provider(raw, ""))
-	return true
 }
 
 // keepKnown takes out of a table what is not known and notes it.

@@ -51,6 +51,8 @@ func TestVariablesAndFlagsTakeEveryType(t *testing.T) {
 		{"net.i2p_socks5_proxy", `"socks5://h:1"`, "DCHAT_NET__I2P_SOCKS5_PROXY=socks5://h:1", []string{"--i2p-socks5-proxy", "socks5://h:1"}},
 		{"net.localnet", "true", "DCHAT_NET__LOCALNET=true", []string{"--localnet"}},
 		{"net.disable_greys", "true", "DCHAT_NET__DISABLE_GREYS=1", []string{"--disable-greys=true"}},
+		{"net.ban_time", "7", "DCHAT_NET__BAN_TIME=7", []string{"--ban-time", "7"}},
+		{"net.dial_names", "true", "DCHAT_NET__DIAL_NAMES=true", []string{"--dial-names"}},
 		{"net.p2p_datastore", `"/d"`, "DCHAT_NET__P2P_DATASTORE=/d", []string{"--p2p-datastore", "/d"}},
 		{"net.hostlist", `"/h"`, "DCHAT_NET__HOSTLIST=/h", []string{"--hostlist", "/h"}},
 		{"net.magic_bytes", "[1, 2, 3, 4]", "DCHAT_NET__MAGIC_BYTES=01020304", nil},

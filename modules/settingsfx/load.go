@@ -28,6 +28,8 @@ type Source struct {
 	// ReadOnly writes no file. Where a default file would have been written its text is
 	// used as if it were there; a file named with --config must exist.
 	ReadOnly bool
+
+	again bool // the file has been read before
 }
 
 // Loaded is a configuration without faults.
@@ -37,19 +39,9 @@ type Loaded struct {
 	RPC  rpcfx.Settings
 	Log  logfx.Settings
 
-	// File is the file that was read. Created tells that it was not there and has just been
-	// written with the defaults. Both are zero when there is no file and none could be written.
-	File    string
-	Created bool
+	Report
 
-	// Warnings are for the user to read, one line each: keys that have no effect, and
-	// settings that are allowed and seldom meant.
-	Warnings []string
-
-	// Origins tells for every key that was set, such as "net.peers", where.
-	Origins map[string]Origin
-
-	fields []field
+	source Source
 }
 
 // Load reads the configuration. When there is no file it writes one with the defaults, at
@@ -57,21 +49,31 @@ type Loaded struct {
 // variable), and goes on. The error is a *ConfigError with all faults there are. Load can
 // be called again, and reads everything anew.
 func Load(src Source) (*Loaded, error) {
-	l := newLoader(src)
+	l := newLoader(src, dchatd)
 	if text, ok := l.file(); ok {
 		l.read(text)
 	}
-	if len(l.faults) > 0 {
-		slices.SortStableFunc(l.faults, compareFaults)
-		return nil, &ConfigError{Faults: l.faults}
+	if err := l.failure(); err != nil {
+		return nil, err
 	}
+	l.source = src
 	return &l.Loaded, nil
+}
+
+// failure is what is wrong with the configuration, if anything is.
+func (l *loader) failure() error {
+	if len(l.faults) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(l.faults, compareFaults)
+	return &ConfigError{Faults: l.faults}
 }
 
 // loader is a configuration on its way.
 type loader struct {
 	Loaded
-	src    Source
+	src Source
+	program
 	env    map[string]string
 	layers *koanf.Koanf
 	known  map[string]reflect.Type // the type of each key
@@ -80,18 +82,19 @@ type loader struct {
 	faults []Fault
 }
 
-func newLoader(src Source) *loader {
+func newLoader(src Source, p program) *loader {
 	l := &loader{
-		src:    src,
-		env:    environment(src.Env),
-		layers: koanf.New("."),
-		known:  keys(),
+		src:     src,
+		program: p,
+		env:     environment(src.Env),
+		layers:  koanf.New("."),
+		known:   keys(),
 		Loaded: Loaded{
-			P2P:     p2p.DefaultSettings(),
-			Chat:    chat.DefaultSettings(),
-			RPC:     rpcfx.Settings{Listen: addr.MustParse("tcp://127.0.0.1:22222")},
-			Log:     logfx.DefaultSettings(),
-			Origins: make(map[string]Origin),
+			P2P:    p2p.DefaultSettings(),
+			Chat:   chat.DefaultSettings(),
+			RPC:    rpcfx.Settings{Listen: addr.MustParse("tcp://127.0.0.1:22222")},
+			Log:    logfx.DefaultSettings(),
+			Report: Report{Origins: make(map[string]Origin)},
 		},
 	}
 	// A file that names no transport is one that dials nobody.
@@ -101,7 +104,8 @@ func newLoader(src Source) *loader {
 
 // read loads the text of a file and the layers above it.
 func (l *loader) read(text string) {
-	if l.loadFile(text) {
+	if raw, ok := l.parseFile(text); ok {
+		l.addFile(raw)
 		l.loadEnv()
 		l.loadFlags()
 		l.decode()

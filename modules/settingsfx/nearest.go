@@ -7,12 +7,15 @@ import (
 )
 
 // nearest returns the candidate that takes the fewest changes of a letter to become key; one with
-// the same last part in another table counts as one change away.
+// the same last part in another table counts as one change away, and so does one that key begins.
 func nearest(key string, candidates []string) string {
 	slices.Sort(candidates)
 	best, least := "", 0
 	for _, c := range candidates {
 		d := min(distance(key, c), 1+distance(lastPart(key), lastPart(c)))
+		if strings.HasPrefix(c, key) {
+			d = min(d, 1)
+		}
 		if best == "" || d < least {
 			best, least = c, d
 		}

@@ -48,7 +48,9 @@ type netTable struct {
 	DisableGreys          *bool                 `koanf:"disable_greys"`
 	TimeWithNoConnections *time.Duration        `koanf:"time_with_no_connections"`
 	BanPolicy             *p2p.BanPolicy        `koanf:"ban_policy"`
+	BanTime               *time.Duration        `koanf:"ban_time"`
 	Blacklist             *[]p2p.BlacklistEntry `koanf:"blacklist"`
+	DialNames             *bool                 `koanf:"dial_names"`
 	TorSocks5Proxy        *addr.Addr            `koanf:"tor_socks5_proxy"`
 	NymSocks5Proxy        *addr.Addr            `koanf:"nym_socks5_proxy"`
 	I2PSocks5Proxy        *addr.Addr            `koanf:"i2p_socks5_proxy"`
@@ -116,7 +118,9 @@ func newSchema(l *Loaded) schema {
 			DisableGreys:          &s.DisableGreys,
 			TimeWithNoConnections: &s.TimeWithNoConnections,
 			BanPolicy:             &s.BanPolicy,
+			BanTime:               &s.BanTime,
 			Blacklist:             &s.Blacklist,
+			DialNames:             &s.DialNames,
 			TorSocks5Proxy:        &s.TorSocks5Proxy,
 			NymSocks5Proxy:        &s.NymSocks5Proxy,
 			I2PSocks5Proxy:        &s.I2PSocks5Proxy,
@@ -173,8 +177,13 @@ func keys() map[string]reflect.Type {
 	for _, scheme := range schemes {
 		s.Net.Profiles[scheme] = profileTable{}
 	}
+	return types(s.fields())
+}
+
+// types are the keys of fields with the types of their values.
+func types(fields []field) map[string]reflect.Type {
 	known := make(map[string]reflect.Type)
-	for _, f := range s.fields() {
+	for _, f := range fields {
 		t := f.value.Type()
 		for t.Kind() == reflect.Pointer {
 			t = t.Elem()

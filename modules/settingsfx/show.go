@@ -17,19 +17,19 @@ import (
 // Show writes every setting with its value and where that comes from, as TOML with comments. Of the
 // profiles it writes those that are in use. What is not set is commented out. Users and
 // passwords in addresses are left out. The error is that of w.
-func (l *Loaded) Show(w io.Writer) error {
+func (r *Report) Show(w io.Writer) error {
 	const widest = 48 // longer lines stand out rather than push all others to the right
 	width, table := 0, ""
-	for _, f := range l.fields {
+	for _, f := range r.fields {
 		if n := utf8.RuneCountInString(assignment(f)); n <= widest {
 			width = max(width, n)
 		}
 	}
 	var out strings.Builder
-	if l.File != "" {
-		fmt.Fprintf(&out, "# file is %s\n\n", printable(l.File))
+	if r.File != "" {
+		fmt.Fprintf(&out, "# file is %s\n\n", printable(r.File))
 	}
-	for _, f := range l.fields {
+	for _, f := range r.fields {
 		if t := tableOf(f.key); t != table {
 			if table != "" {
 				out.WriteByte('\n')
@@ -37,15 +37,15 @@ func (l *Loaded) Show(w io.Writer) error {
 			table = t
 			fmt.Fprintf(&out, "[%s]\n", t)
 		}
-		fmt.Fprintf(&out, "%-*s  # %s\n", width, assignment(f), l.originOf(f.key))
+		fmt.Fprintf(&out, "%-*s  # %s\n", width, assignment(f), r.originOf(f.key))
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
 }
 
 // originOf is "file line 7", "env DCHAT_NET__PEERS", "flag --peers" or "default".
-func (l *Loaded) originOf(key string) string {
-	switch origin := l.Origins[key]; origin.Kind {
+func (r *Report) originOf(key string) string {
+	switch origin := r.Origins[key]; origin.Kind {
 	case FromFile:
 		return fmt.Sprint("file line ", origin.Line)
 	case FromEnv:

@@ -3,6 +3,7 @@ package hosts_test
 import (
 	"sync"
 	"testing"
+	"time"
 
 	"dchat/p2p/hosts"
 )
@@ -31,13 +32,16 @@ func TestConcurrentUse(t *testing.T) {
 				}
 				held[a.String()] = true
 				mu.Unlock()
-				gold(t, h, a)
+				must(t, h.Connected(a))
 				h.Known(8, []string{"tcp"})
 				mu.Lock()
 				delete(held, a.String())
 				mu.Unlock()
-				h.Disconnected(a, time.Minute)
-				h.Release(a)
+				if i%2 == 0 {
+					h.Release(a)
+				} else {
+					h.Disconnected(a, time.Minute)
+				}
 			}
 			must(t, h.Save(t.Context()))
 		})

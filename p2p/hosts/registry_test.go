@@ -4,12 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"dchat/p2p/addr"
 	"dchat/p2p/hosts"
 )
-
-func asRefused(err error, target **hosts.RefusedError) bool { return errors.As(err, target) }
 
 var target = ad("tcp://8.8.8.8:26")
 
@@ -42,17 +41,6 @@ func TestTransitions(t *testing.T) {
 		{"refine", claim(hosts.Refining), hosts.Refining, false, []bool{true, false, false, false, true}},
 		{"connect", claim(hosts.Connecting), hosts.Connecting, false, []bool{true, false, false, false, false}},
 		{"connected", claim(hosts.Connected), hosts.Connected, false, []bool{true, true, true, false, false}},
-		{"move", func(h *hosts.Hosts) error { return h.Move(target, hosts.White) }, 0, true, []bool{true, true, true, true, false}},
-		{"suspend", func(h *hosts.Hosts) error {
-			if h.StateOf(target) == hosts.Free { // only what is on a list
-				tell(h, stranger(1), target)
-			} else if h.StateOf(target) != hosts.Suspended {
-				if err := h.Move(target, hosts.White); err != nil {
-					return err
-				}
-			}
-			return h.Suspend(target)
-		}, hosts.Suspended, false, []bool{true, true, true, true, false}},
 		{"free", func(h *hosts.Hosts) error { h.Release(target); return nil }, hosts.Free, false, []bool{true, true, true, true, true}},
 		{"claim as free", claim(hosts.Free), 0, true, []bool{false, false, false, false, false}},
 		{"claim as suspended", claim(hosts.Suspended), 0, true, []bool{false, false, false, false, false}},
@@ -133,29 +121,13 @@ func TestNoStateOutlivesItsEntry(t *testing.T) {
 	}
 	h.Failed(target)
 	if got := h.StateOf(target); got != hosts.Free || colour(h, target) != "refused" {
-		t.Errorf("suspended while on no list: %v, %s", got, colour(h, target))
+		t.Errorf("failed while on no list: %v, %s", got, colour(h, target))
 	}
 	must(t, h.Claim(target, hosts.Connecting))
 	ban(t, h, target)
 	h.Failed(target)
 	if got := h.StateOf(target); got != hosts.Free || colour(h, target) != "black" {
-		t.Errorf("suspended when banned: %v, %s", got, colour(h, target))
-	}
-}
-
-func TestResumeFreesWhatIsSuspended(t *testing.T) {
-	h := book(t, nil)
-	into(t, h, hosts.Suspended)
-	must(t, h.Claim(ad("tcp://9.9.9.9:1"), hosts.Connected))
-	if _, _, ok := h.Select(8); ok {
-		t.Error("a suspended address was selected")
-	}
-	h.Resume()
-	if a, _, ok := h.Select(8); !ok || a != target {
-		t.Errorf("selected %v", a)
-	}
-	if got := h.StateOf(ad("tcp://9.9.9.9:1")); got != hosts.Connected {
-		t.Errorf("a connected address became %v", got)
+		t.Errorf("failed when banned: %v, %s", got, colour(h, target))
 	}
 }
 
@@ -183,44 +155,47 @@ func TestMovesOfAConnection(t *testing.T) {
 	at("not reached", hosts.Grey, now-50)
 	must(t, h.Claim(target, hosts.Refining))
 	h.Answered(target)
-	h.Release(target)
 	at("refined", hosts.White, now+1)
 	must(t, h.Claim(target, hosts.Connecting))
-	must(t, h.Claim(target, hosts.Connected))
 	wall.unix++
-	gold(t, h, target)
+	must(t, h.Connected(target))
 	at("connected", hosts.Gold, now+2)
 	wall.unix += 100
 	h.Disconnected(target, time.Minute)
-	h.Release(target)
 	at("disconnected", hosts.Grey, now+102)
 	ban(t, h, target)
 	at("banned", hosts.Black, now+102)
-	refused := (*hosts.RefusedError)(nil)
-	for _, c := range []hosts.Colour{hosts.Grey, hosts.White, hosts.Gold, hosts.Dark} {
-		if err := h.Move(target, c); !errors.As(err, &refused) {
-			t.Errorf("to %v: got %v, want a RefusedError", c, err)
-		}
-	}
+	must(t, h.Connected(target))
+	at("connected all the same", hosts.Black, now+102)
+	h.Disconnected(target, time.Minute)
+	tell(h, stranger(1), target)
 	at("still banned", hosts.Black, now+102)
-	h.Drop(target)
+	h.Unban("8.8.8.8")
 	tell(h, stranger(1), target)
 	at("forgiven", hosts.Grey, now)
 }
 
-func TestMoveOfAnAddressOnNoListIsJudged(t *testing.T) {
+// Whoever is connected to is in use, be it fit for a list or not.
+func TestWhatIsFitForNoListIsConnectedAllTheSame(t *testing.T) {
 	own, seed := ad("tcp://9.9.9.9:1"), ad("tcp://7.7.7.7:1")
 	h := book(t, func(s *hosts.Settings) { s.External, s.Seeds = []addr.Addr{own}, []addr.Addr{seed} })
-	refused := (*hosts.RefusedError)(nil)
 	for _, a := range []addr.Addr{own, seed, ad("tcp://10.0.0.1:1"), ad("tcp://8.8.8.8:1/x"), ad("unix:///a"), ad("tcp://8.8.8.8")} {
-		if err := h.Move(a, hosts.Gold); !errors.As(err, &refused) || refused.Addr != a {
-			t.Errorf("%s: got %v, want a RefusedError", a, err)
+		must(t, h.Connected(a))
+		if c, s := colour(h, a), h.StateOf(a); c != "refused" || s != hosts.Connected {
+			t.Errorf("%s is %s and %v", a, c, s)
+		}
+		if err := h.Connected(a); err == nil {
+			t.Errorf("%s is connected twice", a)
+		}
+		h.Disconnected(a, time.Minute)
+		h.Answered(a)
+		h.Avoid(a, time.Minute)
+		h.Failed(a)
+		h.Silent(a)
+		if c, s := colour(h, a), h.StateOf(a); c != "refused" || s != hosts.Free {
+			t.Errorf("in the end %s is %s and %v", a, c, s)
 		}
 	}
-	if err := h.Move(ad("unix:///a"), hosts.Black); !errors.As(err, &refused) {
-		t.Errorf("a ban of a unix socket: got %v", err)
-	}
-	gold(t, h, target)
 }
 
 // When a list is full what was seen longest ago makes room, but not what is in

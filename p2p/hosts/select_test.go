@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"dchat/p2p/addr"
 	"dchat/p2p/hosts"
@@ -21,14 +22,15 @@ func selected(h *hosts.Hosts, slots int) map[string]int {
 }
 
 // filled is a book with so many gold, white and grey addresses.
-func filled(t *testing.T, gold, white, grey int, change func(*hosts.Settings)) *hosts.Hosts {
+func filled(t *testing.T, golds, whites, greys int, change func(*hosts.Settings)) *hosts.Hosts {
 	t.Helper()
 	h := book(t, change)
-	for i, a := range lies(0, gold+white+grey) {
+	for i := range golds + whites + greys {
+		a := apart(i)
 		switch {
-		case i < gold:
+		case i < golds:
 			gold(t, h, a)
-		case i < gold+white:
+		case i < golds+whites:
 			h.Answered(a)
 		default:
 			tell(h, stranger(i), a)
@@ -103,27 +105,6 @@ func TestSelectFindsTheOneThatIsFree(t *testing.T) {
 	}
 }
 
-func TestSelectRefineTakesAnyGreyOneThatIsNotInUse(t *testing.T) {
-	h := filled(t, 3, 3, 3, nil)
-	greys := h.List(hosts.Grey)
-	h.Failed(greys[0].Addr)
-	must(t, h.Claim(greys[1].Addr, hosts.Connecting))
-	got := map[addr.Addr]bool{}
-	for {
-		a, _, ok := h.SelectRefine()
-		if !ok {
-			break
-		}
-		if h.StateOf(a) != hosts.Refining {
-			t.Fatalf("%s is %v", a, h.StateOf(a))
-		}
-		got[a] = true
-	}
-	if len(got) != 2 || !got[greys[0].Addr] || !got[greys[2].Addr] {
-		t.Errorf("refined %v", got)
-	}
-}
-
 func TestNamesThatStrangersTellAreDialledOnlyWhenAllowed(t *testing.T) {
 	names := []addr.Addr{ad("tcp://node.example.com:1"), ad("quic://node.example.net:1"), ad("tcp+tls://node.example.org:1")}
 	hidden := []addr.Addr{ad("tor://%s:1", onion), ad("i2p://stats.i2p:1")} // these are no DNS names
@@ -138,8 +119,8 @@ func TestNamesThatStrangersTellAreDialledOnlyWhenAllowed(t *testing.T) {
 		}
 		n := 0
 		for range 10 {
-			for _, pick := range []func() (addr.Addr, bool){func() (addr.Addr, bool) { return h.Select(8) }, h.SelectRefine} {
-				if a, ok := pick(); ok {
+			for _, pick := range []func() (addr.Addr, time.Duration, bool){func() (addr.Addr, time.Duration, bool) { return h.Select(8) }, h.SelectRefine} {
+				if a, _, ok := pick(); ok {
 					n++
 					if !allowed && strings.Contains(a.Host(), "example") {
 						t.Errorf("%s was selected", a)
@@ -150,6 +131,7 @@ func TestNamesThatStrangersTellAreDialledOnlyWhenAllowed(t *testing.T) {
 		if want := map[bool]int{false: 2, true: 5}[allowed]; n != want {
 			t.Errorf("%d were selected, want %d", n, want)
 		}
+		h.Release(names[0])
 		h.Answered(names[0])
 		if got := h.Known(10, nil); len(got) != 1 {
 			t.Errorf("told %v: a name may be passed on", got)
@@ -162,7 +144,7 @@ func TestSelectIsRandom(t *testing.T) {
 	for seed := range uint64(400) {
 		h := hosts.New(hosts.Settings{Dialable: []string{"tcp"}}, nopLog, hosts.WithClock((&clock{now}).Now), hosts.WithRand(rand.NewPCG(seed, 0)))
 		tell(h, stranger(1), lies(0, 4)...)
-		a, _ := h.Select(8)
+		a, _, _ := h.Select(8)
 		first[a]++
 	}
 	for _, a := range lies(0, 4) {

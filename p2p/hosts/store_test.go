@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"dchat/p2p/addr"
 	"dchat/p2p/hosts"
 )
 
@@ -42,10 +43,11 @@ func child(file, role string) {
 		}
 		for i := range 200 {
 			a := ad("tcp://150.%d.%d.1:%d", 1+i, generation%250, 1+generation%60_000)
-			if err := h.Move(a, hosts.Gold); err != nil {
+			if err := h.Connected(a); err != nil {
 				fmt.Println(err)
 				return
 			}
+			h.Release(a)
 		}
 		if err := h.Save(context.Background()); err != nil {
 			fmt.Println(err)
@@ -200,7 +202,7 @@ func TestWithNothingToSaveTheOldFileStays(t *testing.T) {
 
 func TestWithoutAFileNothingIsDone(t *testing.T) {
 	h := book(t, nil)
-	must(t, errors.Join(h.Load(t.Context()), h.Move(target, hosts.Gold), h.Save(t.Context()), h.Close()))
+	must(t, errors.Join(h.Load(t.Context()), h.Connected(target), h.Save(t.Context()), h.Close()))
 }
 
 // A file in which any one byte is damaged, or that ends anywhere, loses one
@@ -420,13 +422,15 @@ func TestLoadAndSaveEndWithTheirContext(t *testing.T) {
 func TestANodeThatRestartsKeepsTheNewestWhiteOnes(t *testing.T) {
 	path := hostlist(t)
 	var b strings.Builder
-	for i, a := range lies(0, 3000) {
-		fmt.Fprintf(&b, "white\t%s\t%d\n", a, now-3000+i)
+	all := make([]addr.Addr, 3000)
+	for i := range all {
+		all[i] = apart(i)
+		fmt.Fprintf(&b, "white\t%s\t%d\n", all[i], now-3000+i)
 	}
 	writeFile(t, path, b.String())
 	h := book(t, withFile(path))
 	must(t, h.Load(t.Context()))
-	if n := kept(h, lies(1000, 2000)); n != 2000 {
+	if n := kept(h, all[1000:]); n != 2000 {
 		t.Errorf("%d of the newest 2,000 are kept", n)
 	}
 }

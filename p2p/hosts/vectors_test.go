@@ -193,12 +193,19 @@ func TestAnswersAsRecorded(t *testing.T) {
 			var got []wire.Entry
 			for seed := range uint64(200) {
 				wall := &clock{}
-				h := book(t, func(s *hosts.Settings) { s.Dialable = []string{"tcp", "tcp+tls", "quic"} },
+				h := book(t, func(s *hosts.Settings) { s.Dialable = []string{"tcp", "tcp+tls"} },
 					hosts.WithClock(wall.Now), hosts.WithRand(rand.NewPCG(seed, 0)))
 				for _, name := range slices.Sorted(maps.Keys(v.Lists)) {
 					for _, e := range v.Lists[name] {
 						wall.unix = int64(entry(t, e).LastSeen)
-						must(t, h.Move(entry(t, e).Addr, colourNamed(t, name)))
+						switch a := entry(t, e).Addr; name {
+						case "gold":
+							gold(t, h, a)
+						case "white":
+							h.Answered(a)
+						default:
+							tellSeen(h, stranger(1), entry(t, e).LastSeen, a)
+						}
 					}
 				}
 				wall.unix = 50

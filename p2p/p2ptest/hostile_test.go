@@ -36,10 +36,9 @@ func (w *world) crowd() *crowd {
 	return c
 }
 
-// serve has a peer at an address, which is new, for each connection that is made to it.
-func (c *crowd) serve(w *world, talk func(*p2ptest.Peer)) addr.Addr {
+// serve has a peer at an address for each connection that is made to it.
+func (c *crowd) serve(w *world, at addr.Addr, talk func(*p2ptest.Peer)) addr.Addr {
 	w.t.Helper()
-	at := w.Dead()
 	ip, _ := at.IP()
 	l, err := w.From(ip).Listen(c.ctx, at)
 	if err != nil {
@@ -111,24 +110,29 @@ func told(addrs ...addr.Addr) *wire.Addrs {
 
 func TestA12SeedsThatLie(t *testing.T) {
 	type liar = func(w *world, c *crowd) addr.Addr
-	// Addresses of nodes of the attacker's, which behave.
+	// Addresses of nodes of the attacker's, which behave, in eight subnets.
 	own := func(w *world, c *crowd) addr.Addr {
 		var addrs []addr.Addr
-		for range 100 {
-			addrs = append(addrs, c.serve(w, c.answers(told())))
+		for range 8 {
+			ip, _ := w.Dead().IP()
+			for range 12 {
+				ip = ip.Next()
+				at := addr.FromIP(addr.TCP, netip.AddrPortFrom(ip, 26661))
+				addrs = append(addrs, c.serve(w, at, c.answers(told())))
+			}
 		}
-		return c.serve(w, c.answers(told(addrs...)))
+		return c.serve(w, w.Dead(), c.answers(told(addrs...)))
 	}
 	dead := func(w *world, c *crowd) addr.Addr {
 		var addrs []addr.Addr
 		for range 500 {
 			addrs = append(addrs, w.Dead())
 		}
-		return c.serve(w, c.answers(told(addrs...)))
+		return c.serve(w, w.Dead(), c.answers(told(addrs...)))
 	}
-	nothing := func(w *world, c *crowd) addr.Addr { return c.serve(w, c.answers(told())) }
-	noAnswer := func(w *world, c *crowd) addr.Addr { return c.serve(w, c.answers()) }
-	stalls := func(w *world, c *crowd) addr.Addr { return c.serve(w, silent) }
+	nothing := func(w *world, c *crowd) addr.Addr { return c.serve(w, w.Dead(), c.answers(told())) }
+	noAnswer := func(w *world, c *crowd) addr.Addr { return c.serve(w, w.Dead(), c.answers()) }
+	stalls := func(w *world, c *crowd) addr.Addr { return c.serve(w, w.Dead(), silent) }
 	for name, liars := range map[string][2]liar{
 		"nothing but addresses of the attacker's": {own, own},
 		"nothing but addresses with nobody":       {dead, dead},

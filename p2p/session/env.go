@@ -195,18 +195,18 @@ func (e *Env) askPeers(peers []*channel.Channel) {
 }
 
 // logEnd says how a channel ended: an offence of the peer's is a warning,
-// everything else is the ordinary course of things. A connection to ourselves is
-// told of at the end that has the address.
+// everything else is the ordinary course of things.
 func (e *Env) logEnd(kind channel.Kind, known addr.Addr, err error) {
 	fields := []zap.Field{zap.String("peer", known.Redacted()), zap.Stringer("session", kind), zap.Error(err)}
-	if kind == channel.Inbound && errors.Is(err, ErrSelf) {
-		return
-	}
 	if offence := (*wire.Error)(nil); errors.As(err, &offence) {
 		e.Log.Warn("Connection closed: the peer broke the protocol", fields...)
 		return
 	}
-	e.Log.Info("Disconnected", fields...)
+	level := zap.InfoLevel
+	if e.SeedNode { // everybody comes for a moment
+		level = zap.DebugLevel
+	}
+	e.Log.Log(level, "Disconnected", fields...)
 }
 
 // sleep waits for d and reports whether ctx let it.

@@ -156,8 +156,10 @@ func (s *Refine) tried(ctx context.Context, a addr.Addr, err error) {
 		book.Answered(a)
 		s.env.Log.Debug("Address answers", zap.String("addr", a.Redacted()))
 		return
-	case ctx.Err() != nil, LocalFault(err), s.env.Alone() >= s.env.TimeWithNoConnections:
-		book.Release(a) // the fault may be ours
+	case ctx.Err() != nil, LocalFault(err):
+		book.Release(a)
+	case s.env.Alone() >= s.env.TimeWithNoConnections:
+		book.Failed(a) // the fault may be ours, so it is kept
 	default:
 		book.Silent(a)
 	}

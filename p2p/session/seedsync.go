@@ -22,12 +22,13 @@ type SeedSync struct {
 	mu     sync.Mutex
 	seeds  []addr.Addr
 	asking map[addr.Addr]bool
+	faults map[addr.Addr]string // why the last question came to nothing
 	done   bool
 }
 
 // NewSeedSync makes the session; Ask connects.
 func NewSeedSync(env *Env, seeds []addr.Addr) *SeedSync {
-	return &SeedSync{env: env, connector: Connector{env}, seeds: seeds, asking: make(map[addr.Addr]bool)}
+	return &SeedSync{env: env, connector: Connector{env}, seeds: seeds, asking: make(map[addr.Addr]bool), faults: make(map[addr.Addr]string)}
 }
 
 // Run waits until ctx has ended and with it every connection.
@@ -44,6 +45,7 @@ func (s *SeedSync) SetSeeds(seeds []addr.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seeds = slices.Clone(seeds)
+	clear(s.faults)
 }
 
 func (s *SeedSync) has(a addr.Addr) bool {
@@ -83,18 +85,26 @@ func (s *SeedSync) ask(ctx context.Context, seed addr.Addr) {
 	})
 }
 
-// ended says what came of the question.
+// ended says what came of the question; the same fault is a warning only once.
 func (s *SeedSync) ended(ctx context.Context, seed addr.Addr, err error) {
-	if !errors.Is(err, ErrSelf) { // which is not asked again
-		s.mu.Lock()
-		delete(s.asking, seed)
-		s.mu.Unlock()
+	fault, answer := "", (*protocol.SeedAnswer)(nil)
+	if !errors.As(err, &answer) {
+		fault = err.Error()
 	}
-	answer := (*protocol.SeedAnswer)(nil)
-	switch {
-	case errors.As(err, &answer):
-		s.env.Log.Info("Asked a seed for addresses", zap.String("seed", seed.Redacted()), zap.Int("told", answer.Addresses))
-	case ctx.Err() == nil:
-		s.env.Log.Warn("A seed did not answer", zap.String("seed", seed.Redacted()), zap.Error(err))
+	s.mu.Lock()
+	if !errors.Is(err, ErrSelf) { // which is not asked again
+		delete(s.asking, seed)
+	}
+	again := s.faults[seed] == fault
+	s.faults[seed] = fault
+	s.mu.Unlock()
+	switch name := zap.String("seed", seed.Redacted()); {
+	case answer != nil:
+		s.env.Log.Info("Asked a seed for addresses", name, zap.Int("told", answer.Addresses))
+	case ctx.Err() != nil:
+	case again:
+		s.env.Log.Debug("A seed still does not answer", name, zap.Error(err))
+	default:
+		s.env.Log.Warn("A seed did not answer; it is asked again later", name, zap.Error(err))
 	}
 }

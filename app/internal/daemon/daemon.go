@@ -1,4 +1,4 @@
-package app
+package daemon
 
 import (
 	"context"
@@ -9,34 +9,32 @@ import (
 
 	"go.uber.org/fx"
 	"go.uber.org/zap"
-
-	"dchat/modules/settingsfx"
 )
 
-// daemon runs the application from its start to its end.
-type daemon struct {
-	app  *fx.App
-	log  *zap.Logger
-	exit func(code int) // os.Exit, but for tests
+// Daemon runs an application from its start to its end.
+type Daemon struct {
+	Log  *zap.Logger    // of the application
+	Exit func(code int) // os.Exit, but for tests
 
+	app      *fx.App
 	starting context.Context // bounds the start
 }
 
-// newDaemon builds the application; nothing runs yet.
-func newDaemon(loaded *settingsfx.Loaded, options ...fx.Option) (*daemon, error) {
-	d := &daemon{exit: os.Exit}
-	d.app = fx.New(Options(loaded), fx.Decorate(d.bound), fx.Options(options...), fx.Populate(&d.log))
+// New builds the application, which has to provide a *zap.Logger; nothing runs yet.
+func New(options ...fx.Option) (*Daemon, error) {
+	d := &Daemon{Exit: os.Exit}
+	d.app = fx.New(fx.Decorate(d.bound), fx.Options(options...), fx.Populate(&d.Log))
 	return d, d.app.Err()
 }
 
 // bound makes the context of the start reach the OnStart hooks alone. fx does not
 // wait for a hook when the context it was given itself ends: it would stop the
 // application, or leave it, while the hook still runs.
-func (d *daemon) bound(lc fx.Lifecycle) fx.Lifecycle { return boundLifecycle{lc, d} }
+func (d *Daemon) bound(lc fx.Lifecycle) fx.Lifecycle { return boundLifecycle{lc, d} }
 
 type boundLifecycle struct {
 	fx.Lifecycle
-	daemon *daemon
+	daemon *Daemon
 }
 
 // Append adds a hook whose OnStart has the context of the daemon's start, and does
@@ -53,25 +51,28 @@ func (l boundLifecycle) Append(hook fx.Hook) {
 	l.Lifecycle.Append(hook)
 }
 
-// untilSignal returns a context that ends with the first signal that ends a
+// UntilSignal returns a context that ends with the first signal that ends a
 // daemon. It is for before anything is begun: a signal that is not taken kills
 // the process, wherever it stands. A lost terminal and a closed pipe behind the
 // log are nothing to a daemon. release undoes it.
-func untilSignal(ctx context.Context) (_ context.Context, release func()) {
-	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+func UntilSignal(ctx context.Context) (_ context.Context, release func()) {
+	signal.Ignore(syscall.SIGPIPE)
+	hangups := make(chan os.Signal, 1) // nobody looks at them here
+	signal.Notify(hangups, syscall.SIGHUP)
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)
 	return ctx, func() {
 		stop()
-		signal.Reset(syscall.SIGHUP, syscall.SIGPIPE)
+		signal.Stop(hangups)
+		signal.Reset(syscall.SIGPIPE)
 	}
 }
 
-// run starts the application, waits for the end of ctx or for a module that asks
+// Run starts the application, waits for the end of ctx or for a module that asks
 // for the end, and stops it. It returns the exit code and why the start failed.
 //
 // It does what fx.App.Run leaves open: a signal during the start ends it, a start
 // that fails in any way is undone, and a second SIGINT ends the process at once.
-func (d *daemon) run(ctx context.Context) (int, error) {
+func (d *Daemon) Run(ctx context.Context) (int, error) {
 	ended := d.app.Wait()
 	var cancel context.CancelFunc
 	d.starting, cancel = context.WithTimeout(ctx, d.app.StartTimeout())
@@ -84,7 +85,7 @@ func (d *daemon) run(ctx context.Context) (int, error) {
 		case err := <-started:
 			if err != nil && ctx.Err() == nil {
 				defer d.abortOnInterrupt()()
-				return exitFailed, errors.Join(err, d.stop(ctx))
+				return Failed, errors.Join(err, d.stop(ctx))
 			}
 			started = nil
 		case end := <-ended:
@@ -94,19 +95,19 @@ func (d *daemon) run(ctx context.Context) (int, error) {
 		}
 	}
 	defer d.abortOnInterrupt()()
-	d.log.Info("Caught termination signal, cleaning up and exiting...")
+	d.Log.Info("Caught termination signal, cleaning up and exiting...")
 	if cancel(); started != nil {
-		d.log.Debug("Stopped while starting", zap.Error(<-started))
+		d.Log.Debug("Stopped while starting", zap.Error(<-started))
 	}
 	if err := d.stop(ctx); err != nil {
-		return exitFailed, err
+		return Failed, err
 	}
-	d.log.Info("Shut down successfully")
+	d.Log.Info("Shut down successfully")
 	return code, nil
 }
 
 // stop stops the application. One whose start failed has been stopped by fx.
-func (d *daemon) stop(ctx context.Context) error {
+func (d *Daemon) stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.app.StopTimeout())
 	defer cancel()
 	return d.app.Stop(ctx)
@@ -114,13 +115,13 @@ func (d *daemon) stop(ctx context.Context) error {
 
 // abortOnInterrupt makes a SIGINT from now on end the process at once, until the
 // function it returns is called.
-func (d *daemon) abortOnInterrupt() func() {
+func (d *Daemon) abortOnInterrupt() func() {
 	again, done := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(again, syscall.SIGINT)
 	go func() {
 		select {
 		case <-again:
-			d.exit(exitAborted)
+			d.Exit(Aborted)
 		case <-done:
 		}
 	}()

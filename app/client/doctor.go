@@ -1,0 +1,118 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"dchat/app/doctor"
+	"dchat/chat/jsonrpc"
+	"dchat/modules/settingsfx"
+	"dchat/p2p/addr"
+)
+
+func (c *cli) doctorCommand(env []string) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Say why I am not connected, and what to do about it",
+		Long: fmt.Sprintf(`Doctor looks for what keeps the daemon from being connected, stage by stage: its
+configuration, whether it runs, the addresses it listens at, each seed and each
+configured peer (name, connection, TLS, version, addresses it tells), its slots, its
+external addresses, and the clock. What is wrong comes with what to do about it.
+
+The daemon itself does the looking, as it would connect: that takes up to %v. When it
+does not run, doctor reads its configuration and looks around by itself; flags that
+the daemon would have been given it does not know.
+
+In front of each line: ok, ! for what may not be meant, !! for what is wrong, -- for
+what there is nothing to say about. The daemon is asked at --endpoint, else at the
+rpc_listen of the configuration.
+
+Exit codes: 0 connected to somebody, 1 to nobody, 2 wrong usage, 3 the daemon is not
+reachable.`, doctor.Longest),
+		Example: "  dchat doctor\n  dchat doctor --config ~/second.toml\n  dchat doctor --json | jq '.checks[] | select(.status == \"fail\")'",
+		Args:    cobra.NoArgs,
+	}
+	cmd.Flags().StringP("config", "c", "", "the daemon's configuration `FILE` (default: dchatd_config.toml in ~/.config/darkfi)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "the whole report as one object")
+	cmd.RunE = c.run(func(ctx context.Context, _ []string) error {
+		loaded, fault := settingsfx.Load(settingsfx.Source{Flags: cmd.Flags(), Env: env, ReadOnly: true})
+		endpoint, err := parseEndpoint(c.endpoint)
+		if err != nil {
+			return err
+		}
+		asked := endpoint
+		named := cmd.Flags().Changed("endpoint") || fromEnv(env, endpointEnv) != ""
+		if listen, ok := answersAt(loaded); ok && !named {
+			asked = listen
+		}
+		report, unreachable := c.examine(ctx, asked, loaded, fault)
+		if interrupted(ctx, unreachable) {
+			return unreachable
+		}
+		if unreachable == nil && asked != endpoint {
+			at := slices.IndexFunc(report.Checks, func(check doctor.Check) bool { return check.Stage == doctor.StageDaemon }) + 1
+			report.Checks = slices.Insert(report.Checks, at, doctor.Check{
+				Stage: doctor.StageDaemon, Target: peerName(asked), Status: doctor.Warn,
+				Detail: "other commands look for it at " + peerName(endpoint),
+				Advice: "Set " + endpointEnv + "=" + peerName(asked) + ", or give --endpoint each time.",
+			})
+		}
+		if err := c.printReport(report, asJSON); err != nil {
+			return err
+		}
+		if unreachable == nil && report.Connected == 0 {
+			unreachable = errors.New("not connected")
+		}
+		if unreachable != nil {
+			return reported{unreachable}
+		}
+		return nil
+	})
+	return cmd
+}
+
+// answersAt is where the daemon of a configuration answers, if that is known.
+func answersAt(loaded *settingsfx.Loaded) (addr.Addr, bool) {
+	if loaded == nil {
+		return addr.Addr{}, false
+	}
+	port, hasPort := loaded.RPC.Listen.Port()
+	return loaded.RPC.Listen, !hasPort || port != 0
+}
+
+// examine lets the daemon examine itself. When it does not, the error says why, and
+// the report is of an examination from outside.
+func (c *cli) examine(ctx context.Context, endpoint addr.Addr, loaded *settingsfx.Loaded, fault error) (report doctor.Report, unreachable error) {
+	d := &daemon{endpoint: endpoint}
+	defer d.close()
+	c.progress("asking the daemon at %s, which asks its seeds and peers: up to %v…", peerName(endpoint), doctor.Longest)
+	unreachable = d.call(ctx, doctor.Method, nil, &report)
+	if unreachable == nil || ctx.Err() != nil {
+		return report, unreachable
+	}
+	patient := doctor.Patient{
+		Fault:  fault,
+		Daemon: doctor.Check{Target: peerName(endpoint), Detail: unreachable.Error()},
+		Asking: func(a addr.Addr) { c.progress("asking %s…", peerName(a)) },
+	}
+	if errors.Is(unreachable, jsonrpc.ErrUnreachable) {
+		patient.Daemon.Detail = fmt.Sprintf("no daemon answers there (%s)", dialReason(unreachable))
+		patient.Daemon.Advice = "Start it with `dchatd`, or name another with --endpoint."
+	}
+	if loaded != nil {
+		patient.File, patient.Warnings, patient.Settings = loaded.File, loaded.Warnings, loaded.P2P
+	}
+	return doctor.Examine(ctx, patient), unreachable
+}
+
+// progress says on a terminal what takes its time.
+func (c *cli) progress(format string, args ...any) {
+	if _, ok := asTerminal(c.stderr); ok {
+		fmt.Fprintf(c.stderr, format+"\n", args...)
+	}
+}

@@ -1,0 +1,34 @@
+package main_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// The programs under test, built once; under the race detector if the tests are.
+var lilith, dchatd string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "lilith-test")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	lilith, dchatd = filepath.Join(dir, "lilith"), filepath.Join(dir, "dchatd")
+	build := exec.Command("go", "build", "-buildvcs=false", fmt.Sprintf("-race=%v", underRace), "-o", dir, ".", "../dchatd")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "building the programs:", err)
+		_ = os.RemoveAll(dir)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(dir)
+		os.Exit(code)
+	}))
+}
