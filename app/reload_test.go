@@ -283,16 +283,19 @@ func TestAHangupDuringTheStartIsNotLost(t *testing.T) {
 func TestAHangupDuringTheStopDoesNotKill(t *testing.T) {
 	hangups, release := daemon.TakeHangups()
 	defer release()
-	stopping := make(chan struct{})
-	p := launch(t, memory(), fx.Supply(hangups), onStop(func(context.Context) error {
-		for range 10 {
-			hangUp(t)
-		}
-		close(stopping)
-		return nil
+	started, stopping := make(chan struct{}), false
+	p := launch(t, memory(), fx.Supply(hangups), fx.Invoke(func(lc fx.Lifecycle) {
+		lc.Append(fx.StartStopHook(func() { close(started) }, func() {
+			stopping = true
+			for range 10 {
+				hangUp(t)
+			}
+		}))
 	}))
-	p.log.WaitFor(t, "p2p: Listening")
+	<-started
 	p.end()
-	<-stopping
 	p.wantEnd(0)
+	if !stopping {
+		t.Error("it was not stopped")
+	}
 }

@@ -18,6 +18,7 @@ import (
 	"dchat/p2p/addr"
 	"dchat/p2p/p2ptest"
 	"dchat/p2p/transport"
+	"dchat/p2p/wire"
 )
 
 // internet is a network in which everybody has an IP of their own.
@@ -55,6 +56,7 @@ func (i internet) visit(t *testing.T, ip string, to addr.Addr) time.Duration {
 	for time.Since(start) < time.Minute {
 		if conn, err := i.from(ip).Dial(t.Context(), to); err == nil {
 			p := p2ptest.NewPeer(t, conn)
+			p.Version.ConnectRecvAddr = to
 			if p.TryWrite(append(p.Frame(&p.Version), p.Frame(&p.Verack)...)) == nil {
 				if _, err := p.TryRead(); err == nil {
 					p.AnswerPing()
@@ -193,7 +195,7 @@ func TestB6ABannedPeerIsClosedBeforeTLS(t *testing.T) {
 
 func TestH9TwoThousandVersionsTakeNoMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := startNode(t, memory())
+		n := startNode(t, memory(), func(s *p2p.Settings) { s.BanPolicy = p2p.BanRelaxed })
 		before := heap()
 		var version []byte
 		for i := range 2000 {
@@ -210,7 +212,7 @@ func TestH9TwoThousandVersionsTakeNoMemory(t *testing.T) {
 				t.Fatalf("connection %d was sent %v, want our version at most", i, got)
 			}
 			p.Close(false)
-			<-n.channels
+			wantOffence(t, n.channel(), wire.BadPayload)
 		}
 		if after := heap(); after > before+8<<20 {
 			t.Errorf("the heap grew by %d KiB", (after-before)>>10)

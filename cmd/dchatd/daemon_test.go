@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -64,6 +65,9 @@ type setup struct {
 	toml   string   // the configuration file; default: none yet
 	bare   bool     // with args alone
 	stderr *os.File // instead of keeping what is written
+
+	program string // instead of dchatd
+	netns   string // the network namespace to run in; default: that of the test
 }
 
 // daemon is a process of dchatd.
@@ -114,7 +118,11 @@ func (s setup) launch(t *testing.T) *daemon {
 		s.args = append([]string{"--rpc-listen", s.rpc, "--accept", s.accept}, s.args...)
 	}
 	d := &daemon{t: t, home: s.home, rpc: addr.MustParse(s.rpc), ended: make(chan struct{})}
-	d.cmd = exec.Command(dchatd, s.args...)
+	command := append([]string{cmp.Or(s.program, dchatd)}, s.args...)
+	if s.netns != "" {
+		command = append([]string{"ip", "netns", "exec", s.netns}, command...) // which becomes the program
+	}
+	d.cmd = exec.Command(command[0], command[1:]...)
 	d.cmd.Env = append([]string{"HOME=" + s.home, "GORACE=atexit_sleep_ms=0", "PATH=" + os.Getenv("PATH")}, s.env...)
 	d.cmd.Dir = s.home
 	d.cmd.Stdout, d.cmd.Stderr = &d.stdout, &d.stderr

@@ -10,8 +10,9 @@ import (
 	"go.uber.org/goleak"
 )
 
-// dchatd is the program under test, built once; under the race detector if the tests are.
-var dchatd string
+// The program under test and the seed of its networks, built once; under the race detector if the
+// tests are.
+var dchatd, lilith string
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "dchatd-test")
@@ -19,11 +20,11 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	dchatd = filepath.Join(dir, "dchatd")
-	build := exec.Command("go", "build", "-buildvcs=false", fmt.Sprintf("-race=%v", underRace), "-o", dchatd, ".")
+	dchatd, lilith = filepath.Join(dir, "dchatd"), filepath.Join(dir, "lilith")
+	build := exec.Command("go", "build", "-buildvcs=false", fmt.Sprintf("-race=%v", underRace), "-o", dir, ".", "../lilith")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "building dchatd:", err)
+		fmt.Fprintln(os.Stderr, "building the programs:", err)
 		_ = os.RemoveAll(dir)
 		os.Exit(1)
 	}

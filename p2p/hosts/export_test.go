@@ -12,6 +12,49 @@ func (h *Hosts) Drop(a addr.Addr) {
 	h.forget(endpointOf(a))
 }
 
+// Check calls fail when what is kept twice does not agree.
+func (h *Hosts) Check(fail func(format string, args ...any)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	shelved, fresh := 0, 0
+	for _, e := range h.listed {
+		switch s := h.shelfOf(e); {
+		case e.shelf != s:
+			fail("%s is not where it belongs", e.addr)
+		case s == nil:
+			continue
+		case e.group != nil && e.group.entries[e.groupPos] != e, e.group == nil && s.waiting.items[e.queued] != e:
+			fail("%s is not where it thinks it is", e.addr)
+		case e.group != nil && e.fresh() && s == &h.free[Grey]:
+			if fresh++; h.fresh.items[e.queued] != e {
+				fail("%s is not among the fresh ones", e.addr)
+			}
+		}
+		shelved++
+	}
+	for _, s := range []*shelf{&h.free[Grey], &h.free[White], &h.free[Gold], &h.suspended} {
+		shelved -= len(s.waiting.items)
+		for _, g := range s.ready.all {
+			shelved -= len(g.entries)
+		}
+	}
+	held, known := 0, 0
+	for _, n := range h.heldOf {
+		held += n
+	}
+	for key, holding := range h.held {
+		if holding.known {
+			known++
+		}
+		if s := h.states[key]; s != Connecting && s != Connected {
+			fail("a slot holds what is %v", s)
+		}
+	}
+	if shelved != 0 || fresh != len(h.fresh.items) || held != len(h.held) || known != h.knownHeld {
+		fail("%d too few on shelves, %d of %d fresh, %d of %d held, %d of %d known", shelved, fresh, len(h.fresh.items), held, len(h.held), h.knownHeld, known)
+	}
+}
+
 // Traces is how many things are kept of the addresses on the lists, beside
 // themselves.
 func (h *Hosts) Traces() int {

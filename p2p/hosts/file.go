@@ -90,12 +90,13 @@ func (h *Hosts) restore(c Colour, line wire.Entry) bool {
 		return false
 	case (c == Dark || fits == Dark) && now-e.seen > darkAge:
 		return false
-	case fits == Grey && c == White && h.lists[Grey].full(): // newer ones are there already
-		return false
 	case c == Gold && fits == Grey:
 		fits = Gold
 	case c == Grey || c == Dark:
 		from = key.group()
+	}
+	if from == ourselves && h.lists[fits].full() { // better ones are there already
+		return false
 	}
 	return h.insert(e, fits, from)
 }

@@ -33,6 +33,15 @@ type clock struct{ unix int64 }
 
 func (c *clock) Now() time.Time { return time.Unix(c.unix, 0) }
 
+// watch is a clock that is moved on by hand.
+type watch struct{ at time.Time }
+
+func newWatch() *watch { return &watch{time.Unix(now, 0)} }
+
+func (w *watch) Now() time.Time { return w.at }
+
+func (w *watch) pass(d time.Duration) { w.at = w.at.Add(d) }
+
 // book makes an address book that dials tcp and tcp+tls, at a fixed time and
 // with the same chance in every run.
 func book(t testing.TB, change func(*hosts.Settings), options ...hosts.Option) *hosts.Hosts {

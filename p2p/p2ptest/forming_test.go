@@ -34,41 +34,42 @@ func TestStrangersThatKnowOneSeedConverge(t *testing.T) {
 			continue // the race detector makes it take minutes
 		}
 		t.Run(fmt.Sprint(c.nodes, " nodes"), func(t *testing.T) {
-			formed := converge(t, c.nodes, c.virtual, func(each cost) { costs[c.nodes] = each })
-			t.Logf("it took %v of real time; then a node takes %.0f KiB, and %v of CPU in two minutes", formed, costs[c.nodes].bytes/1024, costs[c.nodes].cpu)
-			if formed > c.real && !underRace {
-				t.Errorf("it took %v of real time, want at most %v", formed, c.real)
+			real, cpu, each := converge(t, c.nodes, c.virtual)
+			costs[c.nodes] = each
+			t.Logf("it took %v of real time, %v of CPU; then a node takes %.0f KiB, and %v of CPU a minute", real, cpu, each.bytes/1024, each.cpu)
+			if min(real, cpu) > c.real && !underRace { // a machine that has other things to do takes longer
+				t.Errorf("it took %v of real time, %v of CPU, want at most %v", real, cpu, c.real)
 			}
 		})
 	}
 	few := costs[10]
 	for nodes, each := range costs {
-		if each.bytes > 1.5*few.bytes || each.cpu > 3*few.cpu {
+		// What ten nodes use stays in the processor's caches.
+		if each.bytes > 1.5*few.bytes || each.cpu > 4*few.cpu {
 			t.Errorf("of %d nodes each takes %.0f bytes and %v, of ten %.0f bytes and %v: it grows with their number", nodes, each.bytes, each.cpu, few.bytes, few.cpu)
 		}
 	}
 }
 
-// converge forms a network, returns how long that took in real time, and tells
-// what each node costs when it is at rest.
-func converge(t *testing.T, nodes int, limit time.Duration, tell func(cost)) (formed time.Duration) {
+// converge forms a network and returns what that took, in real time and of the
+// CPU, and what each node costs when it is at rest.
+func converge(t *testing.T, nodes int, limit time.Duration) (real, cpu time.Duration, each cost) {
 	t.Helper()
-	clock := realTime(t)
-	began := <-clock
+	before, began := machine(), realTime()
 	synctest.Test(t, func(t *testing.T) {
-		w, before := newWorld(t, usual), machine()
+		w := newWorld(t, usual)
 		w.seed()
 		w.grow(nodes)
 		took := w.within(limit, min(outboundTarget, nodes-1), w.members...)
-		formed = (<-clock).Sub(began)
+		real, cpu = realTime()-began, machine().cpu-before.cpu
 		t.Logf("all are at their target %v after the last was started; %d dials", took, len(w.dials))
-		<-time.After(3 * time.Minute)
+		<-time.After(time.Minute)
 		resting := machine()
-		<-time.After(2 * time.Minute)
+		<-time.After(time.Minute)
 		after := machine()
-		tell(cost{after.since(before, nodes).bytes, after.since(resting, nodes).cpu})
+		each = cost{after.since(before, nodes).bytes, after.since(resting, nodes).cpu}
 	})
-	return formed
+	return real, cpu, each
 }
 
 // machine is what has been taken of the machine so far.
@@ -89,22 +90,11 @@ func (c cost) since(before cost, nodes int) cost {
 	return cost{(c.bytes - before.bytes) / float64(nodes), (c.cpu - before.cpu) / time.Duration(nodes)}
 }
 
-// realTime tells the time outside of any bubble.
-func realTime(t *testing.T) <-chan time.Time {
-	clock, done := make(chan time.Time), make(chan struct{})
-	t.Cleanup(func() { <-done })
-	ctx := t.Context()
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case clock <- time.Now():
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return clock
+// realTime is the time by a clock that is the same in a bubble.
+func realTime() time.Duration {
+	var now syscall.Timeval
+	_ = syscall.Gettimeofday(&now) // it cannot fail
+	return time.Duration(now.Nano())
 }
 
 // BenchmarkNetwork forms networks in real time.

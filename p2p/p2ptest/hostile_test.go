@@ -110,12 +110,13 @@ func told(addrs ...addr.Addr) *wire.Addrs {
 
 func TestA12SeedsThatLie(t *testing.T) {
 	type liar = func(w *world, c *crowd) addr.Addr
-	// Addresses of nodes of the attacker's, which behave, in eight subnets.
+	// Addresses of nodes of the attacker's, which behave, in two subnets: as many
+	// connections as that allows are lost.
 	own := func(w *world, c *crowd) addr.Addr {
 		var addrs []addr.Addr
-		for range 8 {
+		for range 2 {
 			ip, _ := w.Dead().IP()
-			for range 12 {
+			for range 50 {
 				ip = ip.Next()
 				at := addr.FromIP(addr.TCP, netip.AddrPortFrom(ip, 26661))
 				addrs = append(addrs, c.serve(w, at, c.answers(told())))
@@ -123,9 +124,10 @@ func TestA12SeedsThatLie(t *testing.T) {
 		}
 		return c.serve(w, w.Dead(), c.answers(told(addrs...)))
 	}
+	// As many addresses as were asked for.
 	dead := func(w *world, c *crowd) addr.Addr {
 		var addrs []addr.Addr
-		for range 500 {
+		for range 2 * outboundTarget {
 			addrs = append(addrs, w.Dead())
 		}
 		return c.serve(w, w.Dead(), c.answers(told(addrs...)))
@@ -134,12 +136,12 @@ func TestA12SeedsThatLie(t *testing.T) {
 	noAnswer := func(w *world, c *crowd) addr.Addr { return c.serve(w, w.Dead(), c.answers()) }
 	stalls := func(w *world, c *crowd) addr.Addr { return c.serve(w, w.Dead(), silent) }
 	for name, liars := range map[string][2]liar{
-		"nothing but addresses of the attacker's": {own, own},
+		"nothing but addresses of the attacker's": {own, nothing},
 		"nothing but addresses with nobody":       {dead, dead},
 		"no address":                              {nothing, nothing},
 		"no answer":                               {noAnswer, noAnswer},
 		"no handshake":                            {stalls, stalls},
-		"addresses of the attacker's and nothing": {own, stalls},
+		"addresses of the attacker's and silence": {own, stalls},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -147,14 +147,16 @@ func TestAQuestionThatGotLostIsAskedAgain(t *testing.T) {
 		}
 		defer l.Close() //nolint:errcheck // it ends the test
 		for range 100 {
-			c, err := n.From(here).Dial(t.Context(), addr.MustParse("tcp://52.1.0.1:7"))
+			dialled, err := n.From(here).Dial(t.Context(), addr.MustParse("tcp://52.1.0.1:7"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if c, err = l.Accept(); err != nil {
+			accepted, err := l.Accept()
+			if err != nil {
 				t.Fatal(err)
 			}
-			_ = c.Close()
+			_ = dialled.Close()
+			_ = accepted.Close()
 		}
 		count := make(map[time.Duration]int)
 		for _, d := range seen {

@@ -95,11 +95,13 @@ func (q queue) Swap(i, j int) {
 	q[i].place, q[j].place = i+1, j+1
 }
 
+// Push is for package heap.
 func (q *queue) Push(e any) {
 	*q = append(*q, e.(*event))
 	(*q)[len(*q)-1].place = len(*q)
 }
 
+// Pop is for package heap.
 func (q *queue) Pop() any {
 	end := len(*q) - 1
 	e := (*q)[end]

@@ -9,7 +9,6 @@ import (
 
 	"dchat/p2p"
 	"dchat/p2p/addr"
-	"dchat/p2p/hosts"
 	"dchat/p2p/p2ptest"
 	"dchat/p2p/session"
 )
@@ -163,11 +162,6 @@ func bans(nodes ...*p2ptest.Node) int {
 		count += len(n.Hosts().Bans())
 	}
 	return count
-}
-
-// known is how many hosts a node has on its lists.
-func known(n *p2ptest.Node) int {
-	return n.Hosts().Len(hosts.Grey) + n.Hosts().Len(hosts.White) + n.Hosts().Len(hosts.Gold)
 }
 
 // addresses are those of nodes.

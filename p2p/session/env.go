@@ -140,6 +140,7 @@ func (e *Env) setUp(ctx context.Context, ch *channel.Channel, l link, self *end,
 	heard := func(remote *wire.Version) error { return e.selves.heard(self, remote) }
 	handshake, err := protocol.NewHandshake(ch, e.Identity, heard, func(remote wire.Version) error {
 		e.selves.remove(self)
+		remote.Features = withoutMarks(remote.Features)
 		extensions, err := e.extensions(ch, remote)
 		if err != nil {
 			return err

@@ -62,7 +62,7 @@ func (s *Refine) Run(ctx context.Context) {
 		pause = 0
 	}
 	for sleep(ctx, pause) {
-		if s.env.Alone() >= s.env.TimeWithNoConnections {
+		if !s.env.SeedNode && s.env.Alone() >= s.env.TimeWithNoConnections {
 			pause = s.env.TimeWithNoConnections
 			s.env.Hosts.Resume()
 			s.round(ctx, 1)

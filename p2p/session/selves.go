@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 
@@ -92,6 +93,11 @@ func (s *selves) heard(e *end, remote *wire.Version) error {
 	}
 	peer.ch.Close(ErrSelf)
 	return ErrSelf
+}
+
+// withoutMarks leaves the features that are for protocols.
+func withoutMarks(features []wire.Feature) []wire.Feature {
+	return slices.DeleteFunc(features, func(f wire.Feature) bool { return strings.HasPrefix(f.Name, markFeature) })
 }
 
 // remove forgets a channel whose handshake is done, or that has ended.
