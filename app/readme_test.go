@@ -64,7 +64,7 @@ func TestTheReadmeShowsTheCompiledExamples(t *testing.T) {
 func TestTheReadmeNamesOnlyFlagsThatExist(t *testing.T) {
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	settingsfx.Flags(flags)
-	known := map[string]bool{"help": true, "endpoint": true}
+	known := map[string]bool{"help": true, "endpoint": true, "json": true}
 	flags.VisitAll(func(f *pflag.Flag) { known[f.Name] = true })
 	named := regexp.MustCompile(`--([a-z][a-z0-9-]+)`).FindAllStringSubmatch(readme(t), -1)
 	if len(named) == 0 {
