@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +23,15 @@ import (
 	"dchat/p2p/transport"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// asDaemon in the environment makes the program of the tests one that is dchatd.
+const asDaemon = "TEST_AS_DCHATD=1"
+
+func TestMain(m *testing.M) {
+	if slices.Contains(os.Environ(), asDaemon) {
+		os.Exit(Run(context.Background(), os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // patience is how long a test waits for what should come at once.
 const patience = 10 * time.Second

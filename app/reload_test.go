@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -297,5 +298,37 @@ func TestAHangupDuringTheStopDoesNotKill(t *testing.T) {
 	p.wantEnd(0)
 	if !stopping {
 		t.Error("it was not stopped")
+	}
+}
+
+func TestL6AProcessReloadsAtSIGHUPAndEndsAtSIGTERM(t *testing.T) {
+	one, atOne := friend(t)
+	r := &reloadable{t: t, file: filepath.Join(t.TempDir(), "test.toml"), log: apptest.NewOutput()}
+	r.write(base + "hostlist = \"\"\n" + table)
+	child := exec.CommandContext(t.Context(), os.Args[0], "--config", r.file) //nolint:gosec // this program
+	child.Env, child.Stderr = []string{asDaemon}, r.log
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	send := func(sig syscall.Signal) {
+		t.Helper()
+		if err := child.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.log.WaitFor(t, "Starting P2P network")
+	r.write(base + "hostlist = \"\"\npeers = [\"" + atOne + "\"]\n" + table)
+	send(syscall.SIGHUP)
+	wantPeers(t, one, 1)
+	r.write("[net\n")
+	send(syscall.SIGHUP)
+	r.log.WaitFor(t, "test.toml:1: not TOML: ")
+	if n := len(one.Channels()); n != 1 {
+		t.Errorf("a broken file: %d peers, want 1", n)
+	}
+	send(syscall.SIGTERM)
+	send(syscall.SIGHUP)
+	if err := child.Wait(); err != nil {
+		t.Errorf("it ends with %v:\n%s", err, r.log)
 	}
 }

@@ -280,18 +280,3 @@ func TestTwoNodesThatDialEachOtherSayAndHearEachTextOnce(t *testing.T) {
 		})
 	}
 }
-
-// TestATextCostsNoMemoryWithoutTwins is what most texts are.
-func TestATextCostsNoMemoryWithoutTwins(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStock(t)
-		ch := s.chat.P2p().Channels()[0]
-		if n := testing.AllocsPerRun(100, func() {
-			if s.chat.P2p().Twins(ch) != nil {
-				t.Error("it has a twin")
-			}
-		}); n != 0 {
-			t.Errorf("asking for twins allocates %v times", n)
-		}
-	})
-}

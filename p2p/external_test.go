@@ -18,8 +18,25 @@ import (
 const (
 	ownIP    = "2a00:1:2:3::5"
 	seenIP   = "2a01:1:2:3::5"
+	otherIP  = "2a01:1:2:3::6"
 	forgedIP = "2a02:bad::1"
 )
+
+// tell makes peers of as many networks, one after the other: so many say that they
+// see us at one address, so many at the next; where that is empty each says another.
+func tell(what ...any) (peers [][2]string) {
+	for i := 0; i < len(what); i += 2 {
+		for range what[i+1].(int) {
+			n := len(peers)
+			ip := what[i].(string)
+			if ip == "" {
+				ip = fmt.Sprintf("2a03::%d", n)
+			}
+			peers = append(peers, [2]string{fmt.Sprintf("2d%02d::1", n), ip})
+		}
+	}
+	return peers
+}
 
 // world is a network of hosts with IPv6 addresses, and the node on one of them.
 type world struct {
@@ -105,6 +122,9 @@ func TestOurOwnIPv6AddressIsWhatSeveralPeersThatWeChoseSay(t *testing.T) {
 		{"not to be reached from outside", [][2]string{{"2b01:1::1", "fd00::1"}, {"2b02:1::1", "fd00::1"}, {"2b03:1::1", "fd00::1"}}, false, "::"},
 		{"no IPv6 address", [][2]string{{"2b01:1::1", "192.0.2.1"}, {"2b02:1::1", "192.0.2.1"}, {"2b03:1::1", "::ffff:192.0.2.1"}}, true, "::"},
 		{"from peers that see us by IPv4", [][2]string{{"11.1.1.1", seenIP}, {"12.1.1.1", seenIP}, {"13.1.1.1", seenIP}}, true, "::"},
+		{"four, too long ago", tell(seenIP, 4, otherIP, 3, "", 17), false, otherIP},
+		{"four, not too long ago", tell(seenIP, 4, otherIP, 3, "", 13), false, seenIP},
+		{"three, too long ago, but nobody knows better", tell(seenIP, 3, "", 20), false, seenIP},
 		{"one, on a localnet", [][2]string{{"fd00::1", "fd00::5"}}, true, "fd00::5"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

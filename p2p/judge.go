@@ -17,11 +17,7 @@ import (
 // that cannot be read, another network or version.
 func (p *P2p) judge(ch *channel.Channel, reason error) {
 	offence := (*wire.Error)(nil)
-	if !errors.As(reason, &offence) || p.settings.BanPolicy != BanStrict || ch.Kind() == channel.Refine {
-		return
-	}
-	switch offence.Kind {
-	case wire.BadMagic, wire.BadHeader, wire.Mismatch:
+	if !errors.As(reason, &offence) || !bannable(offence.Kind) || p.settings.BanPolicy != BanStrict || ch.Kind() == channel.Refine {
 		return
 	}
 	peer := zap.String("peer", ch.Addr().Redacted())
@@ -41,6 +37,9 @@ func (p *P2p) judge(ch *channel.Channel, reason error) {
 	}
 	p.log.Warn("Peer banned", zap.String("host", ban.Host), zap.Time("until", ban.Until.Truncate(time.Second)), zap.Int("offences", ban.Offences), zap.String("reason", ban.Reason))
 }
+
+// bannable tells offences from what an honest node of another network may do.
+func bannable(k wire.Kind) bool { return k != wire.BadMagic && k != wire.BadHeader && k != wire.Mismatch }
 
 // shared tells whether others are connected from the host of a channel's peer.
 func (p *P2p) shared(ch *channel.Channel) bool {

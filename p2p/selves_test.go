@@ -120,6 +120,9 @@ func TestH7AConnectionToOurselvesIsRecognisedAndNotTriedAgain(t *testing.T) {
 					if got := network.dialled(elsewhere); got != c.most {
 						t.Errorf("dialled %d times within %v, want %d", got, c.within, c.most)
 					}
+					if got := n.logs.Filter(func(e observer.LoggedEntry) bool { return e.Level > zap.InfoLevel }).Len(); got > c.most {
+						t.Errorf("%d warnings, want one each time", got)
+					}
 				})
 			})
 		}

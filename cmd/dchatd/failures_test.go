@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // logLine is a line of the console log.
@@ -117,14 +118,18 @@ func TestSocketInUse(t *testing.T) {
 	}
 }
 
-// D7: two daemons do not share a list of addresses.
+// D7: two daemons do not share a list of addresses. The second says so and is gone within a second.
 func TestD7HostListInUse(t *testing.T) {
 	t.Parallel()
 	list := filepath.Join(newHome(t), "hostlist.tsv")
 	first := setup{args: []string{"--hostlist", list}}.start(t)
+	began := time.Now()
 	second := setup{args: []string{"--hostlist", list}}.launch(t)
 	if code := second.exit(patience); code != 1 {
 		t.Errorf("status %d, want 1", code)
+	}
+	if took := time.Since(began); took > time.Second && !underRace {
+		t.Errorf("it took %v to end", took)
 	}
 	second.complained(t, list, "in use by another running node", "stop it", "--hostlist")
 	if ask[string](first, "ping") != "pong" {

@@ -159,6 +159,7 @@ func (h *Hosts) restoreBan(line wire.Entry, key endpoint) bool {
 		Offences: 1,
 	}
 	h.bans.put(key.socket(), banned{ban: b, peer: line.Addr}, b.Until)
+	h.expel(key.socket())
 	return true
 }
 
@@ -182,8 +183,8 @@ func oneLine(text string) string {
 			return ' '
 		}
 		return r
-	}, text[:min(len(text), longestReason)])
-	return strings.TrimSpace(strings.ToValidUTF8(text, ""))
+	}, strings.ToValidUTF8(text, ""))
+	return strings.TrimSpace(strings.ToValidUTF8(text[:min(len(text), longestReason)], ""))
 }
 
 // banOf returns the ban that an address is under, or nil.

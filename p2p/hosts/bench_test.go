@@ -68,6 +68,15 @@ func BenchmarkHeard(b *testing.B) {
 func BenchmarkLookup(b *testing.B) {
 	h := full(b)
 	listed, refused, unknown := lies(12_000, 1)[0], lies(40_500, 1)[0], ad("tcp://node.example.com:1")
+	b.Run("Refused", func(b *testing.B) {
+		banned := lies(12_000, 1)[0]
+		b.ReportAllocs()
+		for b.Loop() {
+			if !h.Refused(banned) || h.Refused(unknown) {
+				b.Fatal("wrong")
+			}
+		}
+	})
 	b.Run("Blacklisted", func(b *testing.B) {
 		for b.Loop() {
 			if !h.Blacklisted(refused) || h.Blacklisted(unknown) {
@@ -98,6 +107,28 @@ func BenchmarkSelect(b *testing.B) {
 			b.Fatal("nothing")
 		}
 		h.Release(a)
+	}
+}
+
+func BenchmarkSelectRefine(b *testing.B) {
+	h := full(b)
+	for b.Loop() {
+		a, _, ok := h.SelectRefine()
+		if !ok {
+			b.Fatal("nothing")
+		}
+		h.Failed(a)
+		h.Release(a)
+		h.Resume()
+	}
+}
+
+func BenchmarkOffend(b *testing.B) {
+	h := full(b)
+	i := 0
+	for b.Loop() {
+		h.Offend(hosts.Offence{Peer: lies(20_000+i%10_000, 1)[0], Inbound: true})
+		i++
 	}
 }
 

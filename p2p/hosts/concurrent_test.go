@@ -43,6 +43,19 @@ func TestConcurrentUse(t *testing.T) {
 					h.Disconnected(a, time.Minute)
 				}
 			}
+			h.Configure(nil, nil, hosts.Blacklist{})
+			for i := range 50 {
+				h.Offend(hosts.Offence{Peer: lies(200*worker+i, 1)[0], Inbound: true})
+				h.Ours(lies(200*worker+50+i, 1)[0])
+				if a, _, ok := h.SelectRefine(); ok {
+					h.Silent(a)
+				}
+				h.Refused(target)
+				h.Bans()
+			}
+			h.Unban("0.0.0.0/0")
+			h.Resume()
+			h.News()
 			must(t, h.Save(t.Context()))
 		})
 	}

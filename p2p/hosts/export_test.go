@@ -5,6 +5,9 @@ import "dchat/p2p/addr"
 // Tellers is how many peers' accounts are kept.
 func (h *Hosts) Tellers() int { return len(h.spent) }
 
+// Records is how many hosts' offences are remembered.
+func (h *Hosts) Records() int { return len(h.records.byKey) }
+
 // Drop takes an address off its list.
 func (h *Hosts) Drop(a addr.Addr) {
 	h.mu.Lock()

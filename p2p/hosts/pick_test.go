@@ -210,14 +210,14 @@ func TestTheNewestIsRefinedFirst(t *testing.T) {
 	for i := range 8 {
 		tell(h, stranger(i), apart(10+i))
 	}
-	newest := 17
 	for turn := 1; turn <= 11; turn++ {
+		newest := 17
+		for newest >= 10 && h.StateOf(apart(newest)) == hosts.Refining {
+			newest--
+		}
 		a, _, ok := h.SelectRefine()
 		if !ok || h.StateOf(a) != hosts.Refining {
 			t.Fatalf("turn %d: %v, %v", turn, a, ok)
-		}
-		for h.StateOf(apart(newest)) == hosts.Refining && a != apart(newest) && newest > 10 {
-			newest--
 		}
 		if turn%4 != 0 && newest >= 10 && a != apart(newest) {
 			t.Errorf("turn %d: %s, want the one heard of last, %s", turn, a, apart(newest))
@@ -310,8 +310,7 @@ func TestTheOldestWhiteIsCheckedAgain(t *testing.T) {
 // The refinery as it is: four tries at a time, one begun a second as long as few
 // addresses are known. Who is dead takes four seconds.
 func TestA13TheRefineryReachesTheFewThatLive(t *testing.T) {
-	runs := uint64(100)
-	for seed := range runs {
+	for seed := range uint64(100) {
 		clock := newWatch()
 		chance := rand.New(rand.NewPCG(seed, 13))
 		h := hosts.New(hosts.Settings{Dialable: []string{"tcp"}}, nopLog, hosts.WithClock(clock.Now), hosts.WithRand(rand.NewPCG(seed, 0)))

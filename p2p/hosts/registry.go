@@ -20,9 +20,8 @@ var stateNames = [...]string{"free", "being refined", "being dialled", "connecte
 // String returns the state in words.
 func (s State) String() string { return stateNames[s] }
 
-// mayBecome says which state can follow which. What happens at once, under the
-// lock, needs no state of its own: to be put on a list an address must be
-// free, to be moved to another, or suspended, it must not be suspended.
+// mayBecome says which state can follow which by Claim. Free and Suspended are
+// what an attempt ends with: Release and the outcomes set them.
 func (s State) mayBecome(next State) bool {
 	switch next {
 	case Refining:
@@ -31,7 +30,7 @@ func (s State) mayBecome(next State) bool {
 		return s == Free
 	case Connected:
 		return s == Free || s == Connecting || s == Refining
-	default: // these have methods of their own
+	default:
 		return false
 	}
 }
@@ -50,7 +49,7 @@ func (h *Hosts) StateOf(a addr.Addr) State {
 // Claim takes an address, on a list or not, into use: as Refining when it is free or
 // suspended, as Connecting when it is free, as Connected when it is free,
 // being dialled or being refined. Else the error is a *StateError, or
-// ErrTooMany. The address stays in use until Release.
+// ErrTooMany. The address stays in use until Release, or until its outcome is told.
 func (h *Hosts) Claim(a addr.Addr, as State) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -75,7 +75,8 @@ func (h *Hosts) takeForSlot(e *entry) (addr.Addr, time.Duration, bool) {
 	return e.addr, 0, true
 }
 
-// letGo says that no slot holds an address any more.
+// letGo says that no slot holds an address any more, so that another one of its
+// network can be picked, also when it is on no list itself.
 func (h *Hosts) letGo(key endpoint) {
 	held, ok := h.held[key]
 	if !ok {
@@ -88,6 +89,7 @@ func (h *Hosts) letGo(key endpoint) {
 	if held.known {
 		h.knownHeld--
 	}
+	h.tell()
 }
 
 // take makes an address that nobody uses be used, unless too many are.

@@ -287,11 +287,11 @@ func TestN10SeedsThatAreDownForAnHour(t *testing.T) {
 					}
 				}
 				fault.begin(w)
-				began := len(w.dials)
+				began := len(w.dials())
 				<-time.After(time.Hour)
 				for _, seed := range w.seeds {
 					count := 0
-					for _, d := range w.dials[began:] {
+					for _, d := range w.dials()[began:] {
 						if d.To == seed.Addr() {
 							count++
 						}

@@ -207,7 +207,7 @@ func TestB4AFloodMakesHonestNodesBanNobodyHonest(t *testing.T) {
 			}
 		}
 		<-time.After(10 * time.Minute)
-		for _, d := range w.dials {
+		for _, d := range w.dials() {
 			if d.From.As4()[0] >= 110 && d.Err == nil {
 				connections++
 			}

@@ -32,7 +32,7 @@ type Config struct {
 	Loss float64
 
 	// Trace, if not nil, is told of each attempt to connect, at its end, one at a
-	// time.
+	// time, from a goroutine of the node's.
 	Trace func(Dialled)
 }
 

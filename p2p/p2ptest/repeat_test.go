@@ -1,3 +1,7 @@
+//go:build !race
+
+// The race detector has goroutines run in random order.
+
 package p2ptest_test
 
 import (
@@ -24,7 +28,7 @@ func story(t *testing.T, seed uint64) (dials []string) {
 		<-time.After(time.Minute)
 		w.Heal()
 		<-time.After(time.Minute)
-		for _, d := range w.dials {
+		for _, d := range w.dials() {
 			dials = append(dials, fmt.Sprintln(d.At, d.Took, d.From, d.To, d.Err))
 		}
 	})

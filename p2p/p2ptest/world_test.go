@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,14 +27,20 @@ type world struct {
 	began   time.Time
 	seeds   []*p2ptest.Node
 	members []*p2ptest.Node
-	dials   []p2ptest.Dialled
+
+	tracing sync.Mutex
+	traced  []p2ptest.Dialled
 }
 
 // newWorld makes a network without nodes. All is stopped at the end.
 func newWorld(t testing.TB, config p2ptest.Config) *world {
 	t.Helper()
 	w := &world{t: t, began: time.Now()}
-	config.Trace = func(d p2ptest.Dialled) { w.dials = append(w.dials, d) }
+	config.Trace = func(d p2ptest.Dialled) {
+		w.tracing.Lock()
+		defer w.tracing.Unlock()
+		w.traced = append(w.traced, d)
+	}
 	w.Network = p2ptest.NewNetwork(config)
 	t.Cleanup(func() {
 		w.Heal()
@@ -45,6 +52,13 @@ func newWorld(t testing.TB, config p2ptest.Config) *world {
 		}
 	})
 	return w
+}
+
+// dials are all attempts to connect so far.
+func (w *world) dials() []p2ptest.Dialled {
+	w.tracing.Lock()
+	defer w.tracing.Unlock()
+	return slices.Clone(w.traced)
 }
 
 // seedNode is a node that others ask for addresses.

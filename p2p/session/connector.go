@@ -29,13 +29,13 @@ func (c Connector) Check(a addr.Addr) error {
 		return fmt.Errorf("%q is not among the active profiles (%s)", a.Scheme(), strings.Join(c.env.Active, ", "))
 	}
 	if c.env.Refused(a) {
-		return errors.New("it is on the blacklist")
+		return errors.New("it is blacklisted, banned, or our own")
 	}
 	return nil
 }
 
-// dialled is a connection that we made, and when its handshake must be done.
-type dialled struct {
+// Dialled is a connection that we made, and when its handshake must be done.
+type Dialled struct {
 	transport.Conn
 	deadline time.Time
 }
@@ -44,7 +44,7 @@ type dialled struct {
 // connect timeout of its scheme bounds all of it: the lookup of a name, the
 // connection, the TLS handshake and, as the deadline of what is returned, the
 // handshake of the nodes.
-func (c Connector) Dial(ctx context.Context, a addr.Addr) (dialled, error) {
+func (c Connector) Dial(ctx context.Context, a addr.Addr) (Dialled, error) {
 	return c.dial(ctx, a, nil)
 }
 
@@ -52,7 +52,7 @@ func (c Connector) Dial(ctx context.Context, a addr.Addr) (dialled, error) {
 // network it connects to global addresses only, whatever a name stands for, so that
 // nobody can make it knock at the doors around it; else the error wraps
 // ErrNotGlobal.
-func (c Connector) DialLearnt(ctx context.Context, a addr.Addr) (dialled, error) {
+func (c Connector) DialLearnt(ctx context.Context, a addr.Addr) (Dialled, error) {
 	if c.env.Localnet {
 		return c.dial(ctx, a, nil)
 	}
@@ -64,9 +64,9 @@ func (c Connector) DialLearnt(ctx context.Context, a addr.Addr) (dialled, error)
 	})
 }
 
-func (c Connector) dial(ctx context.Context, a addr.Addr, check func(netip.Addr) error) (dialled, error) {
+func (c Connector) dial(ctx context.Context, a addr.Addr, check func(netip.Addr) error) (Dialled, error) {
 	if err := c.Check(a); err != nil {
-		return dialled{}, err
+		return Dialled{}, err
 	}
 	deadline := time.Now().Add(c.env.Profile(a.Scheme()).ConnectTimeout)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
@@ -74,8 +74,8 @@ func (c Connector) dial(ctx context.Context, a addr.Addr, check func(netip.Addr)
 	conn, err := c.env.Transports.DialChecked(ctx, a, check)
 	if err != nil {
 		c.env.Families.Failed(a, err)
-		return dialled{}, err
+		return Dialled{}, err
 	}
 	c.env.Families.Worked(a)
-	return dialled{conn, deadline}, nil
+	return Dialled{conn, deadline}, nil
 }

@@ -115,7 +115,7 @@ func (s *manualSlot) connect() {
 }
 
 // serve runs the connection; at its end the slot begins again.
-func (s *manualSlot) serve(conn dialled) {
+func (s *manualSlot) serve(conn Dialled) {
 	s.began = time.Now()
 	s.session.env.serve(s.ctx, &s.session.tasks, link{
 		conn:     conn.Conn,

@@ -75,7 +75,8 @@ func (e *end) names() (names []string) {
 func path(from, to netip.AddrPort) string { return from.String() + " " + to.String() }
 
 // heard takes the version of the other end. It fails with ErrSelf, and ends the
-// other end with it, when that is ours.
+// other end with it, when that is ours. An end that told no mark must be one that the
+// other end heard none of.
 func (s *selves) heard(e *end, remote *wire.Version) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -140,7 +140,7 @@ func (s *outboundSlot) wait(changed <-chan struct{}, retry time.Duration) {
 }
 
 // serve runs the connection; at its end the slot begins again.
-func (s *outboundSlot) serve(a addr.Addr, conn dialled) {
+func (s *outboundSlot) serve(a addr.Addr, conn Dialled) {
 	s.began = time.Time{}
 	s.session.env.serve(s.ctx, &s.session.tasks, link{
 		conn:     conn.Conn,

@@ -48,13 +48,13 @@ func connectionEnded(ctx context.Context, book *hosts.Hosts, a addr.Addr, lasted
 // others.
 func stranger(err error) time.Duration {
 	offence := (*wire.Error)(nil)
-	if errors.As(err, &offence) {
-		switch offence.Kind {
-		case wire.Mismatch:
-			return mismatchTime
-		case wire.BadMagic:
-			return magicTime
-		}
+	switch {
+	case !errors.As(err, &offence):
+		return 0
+	case offence.Kind == wire.Mismatch:
+		return mismatchTime
+	case offence.Kind == wire.BadMagic:
+		return magicTime
 	}
 	return 0
 }

@@ -15,13 +15,14 @@ import (
 
 	"dchat/p2p/addr"
 	"dchat/p2p/transport"
+	"dchat/p2p/transport/transporttest"
 )
 
 // inBubble runs a test in virtual time. Package net keeps what it knows of the
 // system's configuration from one lookup to the next, which must not belong to a
 // bubble: the first lookup comes before.
 func inBubble(t *testing.T, test func(*testing.T)) {
-	_, _ = resolver(t).LookupNetIP(t.Context(), "ip", "nobody.test")
+	_, _ = transporttest.Resolver(t).LookupNetIP(t.Context(), "ip", "nobody.test")
 	synctest.Test(t, test)
 }
 
@@ -103,7 +104,7 @@ func TestA7OfAThousandAddressesAFewAreTried(t *testing.T) {
 	for i := range 500 {
 		ips = append(ips, fmt.Sprintf("127.1.%d.%d", i/250, i%250), fmt.Sprintf("2001:db8::%x", i))
 	}
-	tcp := &transport.TCP{Resolver: resolver(t, ips...)}
+	tcp := &transport.TCP{Resolver: transporttest.Resolver(t, ips...)}
 	var mu sync.Mutex
 	tried := make(map[bool]int)
 	refusal := errors.New("not this one")
@@ -137,8 +138,8 @@ func TestA7NothingIsConnectedToThatACheckRefuses(t *testing.T) {
 		"loopback in the second": {"169.254.169.254", "127.0.0.1", "::1"},
 	} {
 		for _, tr := range []transport.Checker{
-			&transport.TCP{Resolver: resolver(t, ips...)},
-			&transport.TLS{Over: &transport.TCP{Resolver: resolver(t, ips...)}},
+			&transport.TCP{Resolver: transporttest.Resolver(t, ips...)},
+			&transport.TLS{Over: &transport.TCP{Resolver: transporttest.Resolver(t, ips...)}},
 		} {
 			if _, err := tr.DialChecked(t.Context(), named(l.Addr(), "node.test"), public); !errors.Is(err, refusal) {
 				t.Errorf("%s, %T: %v, want it refused", name, tr, err)
@@ -212,7 +213,7 @@ func TestAnAnswerThatTheCallerDidNotWaitForIsNotKept(t *testing.T) {
 
 func TestALateAddressOfANameIsTriedWhileAnEarlierHangs(t *testing.T) {
 	l := mustListen(t, &transport.TCP{}, "tcp://127.0.0.1:0")
-	tcp := &transport.TCP{Resolver: resolver(t, "127.0.0.2", "127.0.0.1")}
+	tcp := &transport.TCP{Resolver: transporttest.Resolver(t, "127.0.0.2", "127.0.0.1")}
 	hang := make(chan struct{})
 	defer close(hang)
 	start := time.Now()
@@ -237,7 +238,7 @@ func TestALateAddressOfANameIsTriedWhileAnEarlierHangs(t *testing.T) {
 }
 
 func TestTheErrorOfANameIsNotThatOfOurOwnNetworkWhenThereIsAnother(t *testing.T) {
-	tcp := &transport.TCP{Resolver: resolver(t, "2001:db8::1", "127.0.0.1")}
+	tcp := &transport.TCP{Resolver: transporttest.Resolver(t, "2001:db8::1", "127.0.0.1")}
 	_, err := tcp.DialChecked(t.Context(), addr.MustParse("tcp://node.test:1"), func(ip netip.Addr) error {
 		if ip.Is6() {
 			return syscall.ENETUNREACH

@@ -14,6 +14,7 @@ import (
 
 	"dchat/p2p/addr"
 	"dchat/p2p/transport"
+	"dchat/p2p/transport/transporttest"
 )
 
 // loopbacks are the addresses of this machine that can be listened on.
@@ -71,7 +72,7 @@ func TestTCPDialsEveryAddressOfAName(t *testing.T) {
 		"the other family first": {"::1", "127.0.0.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err := (&transport.TCP{Resolver: resolver(t, ips...)}).Dial(t.Context(), a)
+			c, err := (&transport.TCP{Resolver: transporttest.Resolver(t, ips...)}).Dial(t.Context(), a)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -84,14 +85,14 @@ func TestTCPDialsEveryAddressOfAName(t *testing.T) {
 			}
 		})
 	}
-	_, err := (&transport.TCP{Resolver: resolver(t, dead...)}).Dial(t.Context(), a)
+	_, err := (&transport.TCP{Resolver: transporttest.Resolver(t, dead...)}).Dial(t.Context(), a)
 	if !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), "127.0.0.") {
 		t.Errorf("all dead: %v, want ECONNREFUSED and an address that was tried", err)
 	}
 }
 
 func TestTCPListensOnTheFirstAddressOfAName(t *testing.T) {
-	tcp := &transport.TCP{Resolver: resolver(t, "127.0.0.1")}
+	tcp := &transport.TCP{Resolver: transporttest.Resolver(t, "127.0.0.1")}
 	l, err := tcp.Listen(t.Context(), addr.MustParse("tcp://node.test:0"))
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +112,7 @@ func TestTCPListensOnTheFirstAddressOfAName(t *testing.T) {
 }
 
 func TestTCPNamesThatCannotBeLookedUp(t *testing.T) {
-	tcp := &transport.TCP{Resolver: resolver(t)}
+	tcp := &transport.TCP{Resolver: transporttest.Resolver(t)}
 	a := addr.MustParse("tcp://nobody.test:1")
 	var dns *net.DNSError
 	if _, err := tcp.Dial(t.Context(), a); !errors.As(err, &dns) || !dns.IsNotFound {
@@ -166,7 +167,7 @@ func TestTCPAsksBeforeItConnects(t *testing.T) {
 				return nil
 			}
 			if c.ips != nil {
-				a, tcp.Resolver = named(a, "node.test"), resolver(t, c.ips...)
+				a, tcp.Resolver = named(a, "node.test"), transporttest.Resolver(t, c.ips...)
 			}
 			conn, err := tcp.DialChecked(t.Context(), a, check)
 			if !errors.Is(err, c.want) {

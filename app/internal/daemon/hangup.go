@@ -10,10 +10,11 @@ import (
 // again. Several that come before they are looked at are one.
 type Hangups <-chan os.Signal
 
-// TakeHangups begins to take SIGHUP, and release ends it. Call it before the
+// TakeHangups begins to take SIGHUP; after release it is ignored, so that one which
+// comes late does not kill a process that is about to exit. Call it before the
 // configuration is first read, so that no change of it can be missed.
 func TakeHangups() (_ Hangups, release func()) {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGHUP)
-	return c, func() { signal.Stop(c) }
+	return c, func() { signal.Ignore(syscall.SIGHUP) }
 }

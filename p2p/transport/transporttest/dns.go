@@ -1,4 +1,4 @@
-package transport_test
+package transporttest
 
 import (
 	"context"
@@ -12,8 +12,9 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// resolver finds every name at these addresses, and none when there are none.
-func resolver(t *testing.T, ips ...string) *net.Resolver {
+// Resolver returns a resolver that finds every name at these addresses, and none
+// when there are none. It does not ask the network.
+func Resolver(t testing.TB, ips ...string) *net.Resolver {
 	var parsed []netip.Addr
 	for _, ip := range ips {
 		parsed = append(parsed, netip.MustParseAddr(ip))
