@@ -81,13 +81,19 @@ func listen(t *testing.T, set transport.Set) transport.Listener {
 // stopped when the test ends.
 func newNode(t *testing.T, set transport.Set, changes ...func(*p2p.Settings)) *node {
 	t.Helper()
+	return newNodeWith(t, set, nil, changes...)
+}
+
+// newNodeWith is newNode with options.
+func newNodeWith(t *testing.T, set transport.Set, options []p2p.Option, changes ...func(*p2p.Settings)) *node {
+	t.Helper()
 	settings := p2p.DefaultSettings()
 	listening(&settings)
 	for _, change := range changes {
 		change(&settings)
 	}
 	core, logs := observer.New(zap.DebugLevel)
-	inner, err := p2p.New(settings, p2p.WithTransports(set), p2p.WithLogger(zap.New(core)))
+	inner, err := p2p.New(settings, append(options, p2p.WithTransports(set), p2p.WithLogger(zap.New(core)))...)
 	if err != nil {
 		t.Fatal(err)
 	}

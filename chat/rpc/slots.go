@@ -19,8 +19,8 @@ type Slot struct {
 
 func (n nodeMethods) slots(context.Context, *jsonrpc.Call) (any, error) {
 	slots := []Slot{}
-	for i, s := range n.node.Slots() {
-		slots = append(slots, slotOf(i, s))
+	for _, s := range n.node.Slots() {
+		slots = append(slots, slotOf(s.Number, s))
 	}
 	return slots, nil
 }

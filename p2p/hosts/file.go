@@ -53,7 +53,7 @@ func (h *Hosts) Load(ctx context.Context) error {
 	})
 	kept := 0
 	for _, c := range loaded {
-		newestFirst(lines[c])
+		takeTurns(lines[c])
 		over += max(len(lines[c])-capacity[c], 0)
 		for _, e := range lines[c] {
 			if h.restore(c, e) {

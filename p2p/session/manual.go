@@ -61,7 +61,7 @@ func (s *Manual) fit() {
 		return
 	}
 	for peer, slot := range s.slots {
-		if !slices.Contains(s.want, peer) {
+		if !slices.Contains(s.want, peer) || s.env.Refused(peer) {
 			slot.end()
 			delete(s.slots, peer)
 		}

@@ -71,6 +71,7 @@ func (s *Outbound) resize() {
 	}
 	for len(s.slots) < s.want {
 		slot := &outboundSlot{session: s, index: s.free(), view: Slot{State: SlotWaiting, Since: time.Now()}}
+		slot.view.Number = slot.index
 		slot.ctx, slot.cancel = context.WithCancel(s.ctx)
 		s.slots = append(s.slots, slot)
 		s.tasks.Go(slot.fill)

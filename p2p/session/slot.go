@@ -24,6 +24,7 @@ const (
 
 // Slot is one place for an outbound connection.
 type Slot struct {
+	Number  int // from 0; it stays the slot's
 	State   SlotState
 	Since   time.Time // of the state
 	Addr    addr.Addr // while connecting and connected
@@ -198,7 +199,7 @@ func (s *outboundSlot) emit(e dnet.Event) {
 func (s *outboundSlot) set(view Slot) {
 	s.look.Lock()
 	defer s.look.Unlock()
-	view.Since = time.Now()
+	view.Number, view.Since = s.index, time.Now()
 	if view.State == s.view.State && view.Addr == s.view.Addr {
 		view.Since = s.view.Since
 	}
