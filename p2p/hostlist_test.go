@@ -19,13 +19,13 @@ type notebook struct {
 }
 
 // newNotebook makes a host list in which one address has a colour and was seen an hour
-// ago. It holds another one that cannot be dialled, since an empty list is not
-// written.
+// ago. It holds another one that is neither dialled nor told, since an empty list is
+// not written.
 func newNotebook(t *testing.T, colour string, a addr.Addr) notebook {
 	t.Helper()
 	now := time.Now().Unix()
 	n := notebook{path: filepath.Join(t.TempDir(), "hostlist"), seen: now - 3600}
-	lines := fmt.Sprintf("%s\t%s\t%d\ndark\ttcp+tls://127.0.0.1:1/\t%d\n", colour, a, n.seen, now)
+	lines := fmt.Sprintf("%s\t%s\t%d\ndark\tquic://127.0.0.1:1/\t%d\n", colour, a, n.seen, now)
 	if err := os.WriteFile(n.path, []byte(lines), 0o600); err != nil {
 		t.Fatal(err)
 	}

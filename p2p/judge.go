@@ -39,7 +39,9 @@ func (p *P2p) judge(ch *channel.Channel, reason error) {
 }
 
 // bannable tells offences from what an honest node of another network may do.
-func bannable(k wire.Kind) bool { return k != wire.BadMagic && k != wire.BadHeader && k != wire.Mismatch }
+func bannable(k wire.Kind) bool {
+	return k != wire.BadMagic && k != wire.BadHeader && k != wire.Mismatch
+}
 
 // shared tells whether others are connected from the host of a channel's peer.
 func (p *P2p) shared(ch *channel.Channel) bool {

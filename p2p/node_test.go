@@ -53,6 +53,12 @@ type node struct {
 // memory is a network inside this process.
 func memory() transport.Set { return transport.Set{addr.TCP: transport.NewMem()} }
 
+// everyScheme is memory for a node that dials what a seed does; only tcp is used.
+func everyScheme() transport.Set {
+	mem := transport.NewMem()
+	return transport.Set{addr.TCP: mem, addr.TCPTLS: mem, addr.Tor: mem, addr.TorTLS: mem, addr.I2P: mem, addr.I2PTLS: mem}
+}
+
 // listening is a node that takes connections on a free port, and makes none.
 func listening(s *p2p.Settings) {
 	s.Inbound = []addr.Addr{addr.MustParse("tcp://127.0.0.1:0")}
@@ -121,6 +127,18 @@ func (n *node) register(reg protocol.Registration) {
 	if err := n.Register(reg); err != nil {
 		n.t.Fatal(err)
 	}
+}
+
+// watch makes the channels of a kind of session that has no text known too.
+func (n *node) watch(kind channel.Kind) {
+	n.register(protocol.Registration{
+		Name:     "watch",
+		Sessions: kind,
+		New: func(ch *channel.Channel, _ protocol.Node) (protocol.Protocol, error) {
+			n.channels <- ch
+			return nil, nil
+		},
+	})
 }
 
 // startNode is newNode and start.

@@ -42,9 +42,9 @@ func (p *P2p) Reload(s Settings) (needRestart []string, err error) {
 	p.hosts.Configure(s.Peers, s.Seeds, blacklist)
 	if state == Starting || state == Running { // what runs later begins with these settings
 		r.outbound.SetSlots(s.OutboundConnections)
+		p.leaveBlacklisted()
 		r.manual.SetPeers(s.Peers)
 		r.seeds.SetSeeds(s.Seeds)
-		p.leaveBlacklisted()
 	}
 	return needRestart, nil
 }

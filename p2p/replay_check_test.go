@@ -1,3 +1,17 @@
+package p2p_test
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"dchat/p2p/addr"
+	"dchat/p2p/p2ptest"
+	"dchat/p2p/wire"
+)
+
 func (r *replay) check() {
 	for range r.conns {
 		switch want := r.tr.ends.(type) {
@@ -5,6 +19,10 @@ func (r *replay) check() {
 			wantOffence(r.t, r.node.channel(), want)
 		case error:
 			wantReason(r.t, r.node.channel(), want)
+		case func(error) bool:
+			if err := reason(r.t, r.node.channel()); !want(err) {
+				r.t.Errorf("the channel ended with %v", err)
+			}
 		}
 	}
 	if got := r.node.received(); !slices.Equal(got, r.tr.texts) {
@@ -15,12 +33,27 @@ func (r *replay) check() {
 	}
 	r.node.wantBans(r.tr.banned...)
 	if r.tr.side == "listener" && !r.tr.stops {
-		r.checkNewConnection()
-	}
-	if r.tr.stops {
-		return
+		wantNewConnection(r.t, r.peer(r.node.dial().Conn()), len(r.tr.banned) == 0)
 	}
 	r.node.stop()
+	if r.book.path == "" {
+		return
+	}
+	if got := r.book.says(r.t, r.there); got != r.tr.hostlist {
+		r.t.Errorf("the host list says %q, want %q", got, r.tr.hostlist)
+	}
+}
+
+// wantNewConnection checks that the next connection is answered with a version, or is
+// closed without a byte.
+func wantNewConnection(t *testing.T, p *p2ptest.Peer, welcome bool) {
+	t.Helper()
+	c := p.Record()
+	synctest.Wait()
+	_, _, ended := c.Ended()
+	if got := c.Commands(); ended == welcome || welcome != slices.Equal(got, []string{wire.CommandVersion}) || !welcome && len(got) > 0 {
+		t.Errorf("a new connection received %q and was closed: %v, want it welcome: %v", got, ended, welcome)
+	}
 }
 
 // checkConversation compares what our node said with the transcript: version and
@@ -89,6 +122,8 @@ func (r *replay) expected(l line, m p2ptest.Recorded, c *conversation) []byte {
 			v.ConnectRecvAddr = addr.MustParse("tcp://" + c.peer.Conn().LocalAddr().String())
 		}
 		return c.peer.Frame(&v)
+	case wire.CommandAddr:
+		return r.shifted(l, c)
 	default:
 		return frame
 	}

@@ -15,6 +15,7 @@ import (
 
 	"dchat/p2p"
 	"dchat/p2p/addr"
+	"dchat/p2p/channel"
 	"dchat/p2p/p2ptest"
 	"dchat/p2p/transport"
 	"dchat/p2p/wire"
@@ -54,7 +55,7 @@ type replay struct {
 	start time.Time
 	node  *node
 	book  notebook  // of a session that dials what is in the host list
-	there addr.Addr // that is dialled
+	there addr.Addr // that is dialled, or in the book
 
 	conns   map[int]*conversation
 	said    map[string]bool // texts broadcast already
@@ -102,9 +103,7 @@ func (r *replay) run() {
 	r.setUp()
 	for _, l := range r.lines {
 		c := r.conversation(l)
-		if wait := l.at() - time.Since(r.start); wait > 0 {
-			<-time.After(wait)
-		}
+		r.until(l)
 		synctest.Wait()
 		if r.ours(l) {
 			r.act(l, c)
@@ -119,49 +118,57 @@ func (r *replay) run() {
 	r.check()
 }
 
+// until waits for the moment of a line.
+func (r *replay) until(l line) {
+	if wait := l.at() - time.Since(r.start); wait > 0 {
+		<-time.After(wait)
+	}
+}
+
 // setUp starts our node at the address of the transcript, with what it is told to
 // say, and listens where it will dial.
 func (r *replay) setUp() {
-	ends := &endpoints{set: memory(), listeners: make(map[addr.Addr]transport.Listener)}
-	for _, scheme := range []string{addr.TCPTLS, addr.Tor, addr.TorTLS, addr.I2P, addr.I2PTLS} {
-		ends.set[scheme] = ends.set[addr.TCP] // not used
-	}
+	ends := &endpoints{set: everyScheme(), listeners: make(map[addr.Addr]transport.Listener)}
 	for _, l := range r.lines {
 		if l.From == "dialer" && l.Command == wire.CommandVersion {
 			r.meet(ends, l)
 		}
 	}
 	changes := []func(*p2p.Settings){func(s *p2p.Settings) { r.configure(s, ends) }}
-	switch r.tr.session {
-	case channel.Outbound:
-		r.book = newNotebook(r.t, "white", r.there)
+	if colour := r.found(); colour != "" {
+		r.book = newNotebook(r.t, colour, r.there)
 		changes = append(changes, r.book.keep)
-	case channel.Refine:
-		r.book = newNotebook(r.t, "grey", r.there)
-		changes = append(changes, r.book.keep)
-	default:
 	}
 	if r.tr.settings != nil {
 		changes = append(changes, r.tr.settings)
 	}
 	r.node = newNodeWith(r.t, ends.set, []p2p.Option{p2p.WithRandom(utmost{})}, changes...)
-	r.node.register(protocol.Registration{
-		Name:     "watch",
-		Sessions: channel.Seed | channel.Refine,
-		New: func(ch *channel.Channel, _ protocol.Node) (protocol.Protocol, error) {
-			r.node.channels <- ch
-			return nil, nil
-		},
-	})
+	if r.tr.session&(channel.Seed|channel.Refine) != 0 {
+		r.node.watch(r.tr.session)
+	}
 	if r.tr.friend != "" {
 		serving(r.t, ends.listen(r.t, addr.MustParse(r.tr.friend)))
 	}
 	r.start = time.Now()
 	r.node.start()
-	if first := r.lines[0]; r.conns[first.Conn].listener != nil {
-		r.conversation(first)
+	if first := r.conns[r.lines[0].Conn]; first != nil && first.listener != nil {
+		r.conversation(r.lines[0])
 		r.start = time.Now() // the transcript begins with the connection
 	}
+}
+
+// found returns the colour that an address has in the host list; "" without one.
+func (r *replay) found() (colour string) {
+	switch {
+	case r.tr.knows != "":
+		r.there = addr.MustParse(r.tr.knows)
+		return "white"
+	case r.tr.session == channel.Outbound:
+		return "white"
+	case r.tr.session == channel.Refine:
+		return "grey"
+	}
+	return ""
 }
 
 // endpoints are the places of a replay.
@@ -264,24 +271,24 @@ func (r *replay) conversation(l line) *conversation {
 		return c
 	}
 	var conn transport.Conn
-	var err error
 	if c.listener != nil {
-		conn, err = c.listener.Accept() // the test hangs, and so ends, when nobody comes
+		conn = p2ptest.Accept(r.t, c.listener).Conn()
 	} else {
-		if wait := l.at() - time.Since(r.start); wait > 0 {
-			<-time.After(wait)
-		}
-		conn, err = r.node.set.Dial(r.t.Context(), r.node.Addrs()[0])
+		r.until(l)
+		conn = r.node.dial().Conn()
 	}
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	magic := r.node.Settings().MagicBytes
-	c.peer = p2ptest.NewPeer(r.t, otherMagic{conn, magic})
-	c.peer.Magic = magic
+	c.peer = r.peer(conn)
 	c.recording = c.peer.Record()
 	c.shift = time.Now().Unix() - int64(c.version.Timestamp)
 	return c
+}
+
+// peer is the other end of a connection to our node.
+func (r *replay) peer(conn transport.Conn) *p2ptest.Peer {
+	magic := r.node.Settings().MagicBytes
+	p := p2ptest.NewPeer(r.t, otherMagic{conn, magic})
+	p.Magic = magic
+	return p
 }
 
 // otherMagic is a connection to a node that has magic bytes of its own, for a peer

@@ -154,7 +154,7 @@ func TestH7BothEndsEndAndTheLogSaysWhyOnce(t *testing.T) {
 func TestH7ADirectConnectionToOurselvesFailsAndSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := startNode(t, transport.Set{addr.TCP: newMirror(true)}, atHome)
-		if _, _, err := n.P2p.Channel(t.Context(), elsewhere); !errors.Is(err, session.ErrSelf) {
+		if _, _, err := n.Channel(t.Context(), elsewhere); !errors.Is(err, session.ErrSelf) {
 			t.Errorf("error is %v, want ErrSelf", err)
 		}
 		n.wantNoSelf()
@@ -173,7 +173,7 @@ func TestH7OnRealSockets(t *testing.T) {
 				})
 				port, _ := n.Addrs()[0].Port()
 				alias, _ := addr.MustParse(scheme + "://localhost").WithPort(port)
-				if _, _, err := n.P2p.Channel(t.Context(), alias); !errors.Is(err, session.ErrSelf) {
+				if _, _, err := n.Channel(t.Context(), alias); !errors.Is(err, session.ErrSelf) {
 					t.Errorf("error is %v, want ErrSelf", err)
 				}
 				eventually(t, "no channel is left", func() bool { return len(n.Channels()) == 0 })

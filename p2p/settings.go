@@ -30,7 +30,10 @@ type Settings struct {
 	Inbound []addr.Addr
 
 	// ExternalAddrs are the addresses by which others reach this node, at most 10.
-	// Port 0 stands for the one that is listened on, by the same scheme.
+	// Port 0 stands for the one that is listened on, by the same scheme, and [::] for
+	// our own IPv6 address, once it is known from a connection or from what peers of
+	// three networks say. A peer that has dialled us and that we have dialled as well is
+	// recognised by these, and is then sent each message once.
 	ExternalAddrs []addr.Addr
 
 	// Peers are connected to for as long as the node runs.
@@ -130,7 +133,8 @@ type Settings struct {
 
 	// HideFeatures keeps the names of the extensions this node speaks out of its
 	// handshake, so that it cannot be told from a stock node; the extensions are
-	// then not spoken. Default false.
+	// then not spoken, and a connection to ourselves through a router that translates
+	// addresses is not recognised. Default false.
 	HideFeatures bool
 }
 

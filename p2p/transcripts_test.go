@@ -22,15 +22,21 @@ import (
 // changes what is expected.
 type transcript struct {
 	file       string
+	variant    string // where the same is replayed twice
 	side       string // the one our node takes; by connection where there are several
 	sides      map[int]string
+	session    channel.Kind // by which our node dials; 0: manual
 	settings   func(*p2p.Settings)
-	peers      int  // to how many a text goes; 0: to as many as there are connections
-	stops      bool // our node ends the conversation by stopping
+	knows      string // what is in the host list of a node that does not dial it
+	friend     string // an address at which somebody serves whoever comes
+	peers      int    // to how many a text goes; 0: to as many as there are connections
+	stops      bool   // our node ends the conversation by stopping
 	difference string
 	edit       func([]line) []line
 	texts      []string // what the application receives
-	ends       any      // a wire.Kind, or an error that is no offence
+	ends       any      // a wire.Kind, an error that is no offence, or a func(error) bool
+	banned     []string // hosts, or single addresses
+	hostlist   string   // what the host list says at the end of the address that was in it
 }
 
 var transcripts = []transcript{
@@ -43,9 +49,9 @@ var transcripts = []transcript{
 	{file: "ping_timeout_inbound", side: "listener", ends: protocol.ErrNoPong},
 	{file: "wrong_pong_inbound", side: "listener", ends: protocol.ErrWrongPong},
 	{file: "metering_8_pings_inbound", side: "listener", ends: channel.ErrDisconnected},
-	{file: "metering_30_pings_inbound", side: "listener", ends: wire.Flood},
-	{file: "over_limit_ping_inbound", side: "listener", ends: wire.BadPayload},
-	{file: "unknown_command_inbound", side: "listener", ends: wire.UnknownCommand},
+	{file: "metering_30_pings_inbound", side: "listener", ends: wire.Flood, banned: []string{"127.0.0.1"}},
+	{file: "over_limit_ping_inbound", side: "listener", ends: wire.BadPayload, banned: []string{"127.0.0.1"}},
+	{file: "unknown_command_inbound", side: "listener", ends: wire.UnknownCommand, banned: []string{"127.0.0.1"}},
 	{file: "unknown_command_inbound_relaxed", side: "listener", ends: wire.UnknownCommand,
 		settings: func(s *p2p.Settings) { s.BanPolicy = p2p.BanRelaxed }},
 	{file: "wrong_magic_inbound", side: "listener", ends: wire.BadMagic},
@@ -60,7 +66,7 @@ var transcripts = []transcript{
 				line{T: 0.122, From: "listener", Command: "addr", Frame: "d9efb67d04616464720100"},
 				line{T: 1, From: "dialer", Event: "eof"}, line{T: 1, From: "listener", Event: "eof"})
 		}},
-	{file: "left_over_byte_inbound", side: "listener", ends: wire.BadPayload,
+	{file: "left_over_byte_inbound", side: "listener", ends: wire.BadPayload, banned: []string{"127.0.0.1"},
 		difference: "a message with a byte left over is not handled, and ends the connection at once",
 		edit: func(lines []line) []line {
 			getaddr := slices.IndexFunc(lines, func(l line) bool { return strings.HasSuffix(l.Frame, "2a") })
@@ -71,18 +77,20 @@ var transcripts = []transcript{
 	{file: "manual_chat", side: "listener", ends: channel.ErrDisconnected, texts: []string{"from the dialer", ""}},
 	{file: "ipv6_loopback", side: "listener", ends: channel.ErrDisconnected, texts: []string{"over six"},
 		settings: func(s *p2p.Settings) { s.ExternalAddrs = []addr.Addr{addr.MustParse("tcp://[::]:64059")} }},
-	{file: "ipv6_loopback", side: "dialer", stops: true, ends: channel.ErrStopped,
-		settings: func(s *p2p.Settings) { s.OutboundConnections = 2 }},
+	{file: "ipv6_loopback", side: "dialer", session: channel.Outbound, stops: true, ends: channel.ErrStopped, hostlist: "gold (last_seen new)"},
 	{file: "duplicate_channels", sides: map[int]string{1: "listener", 2: "dialer"}, stops: true, ends: channel.ErrStopped},
-	{file: "duplicate_channels", side: "a peer that says its address", sides: map[int]string{1: "listener", 2: "dialer"}, stops: true, ends: channel.ErrStopped,
+	{file: "duplicate_channels", variant: "a peer that says its address", sides: map[int]string{1: "listener", 2: "dialer"}, stops: true, ends: channel.ErrStopped,
 		difference: "where the peer that dialled us lists the address that we have dialled, the text goes there only", peers: 1, edit: listed},
 }
 
 func TestTranscripts(t *testing.T) {
-	for _, tr := range transcripts {
+	for _, tr := range slices.Concat(transcripts, formingTranscripts) {
 		name := tr.file
 		if tr.side != "" {
 			name += " as " + tr.side
+		}
+		if tr.variant != "" {
+			name += ", " + tr.variant
 		}
 		t.Run(name, func(t *testing.T) {
 			if tr.difference != "" {

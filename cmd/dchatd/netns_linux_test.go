@@ -109,6 +109,7 @@ func (m machine) member(home string, args ...string) *daemon {
 	return setup{netns: m.netns, home: home, accept: "tcp://0.0.0.0:26661", args: args}.launch(m.net.t)
 }
 
+// newTown starts that many daemons, and waits until everyone is connected to everyone.
 func newTown(t *testing.T, size int) town {
 	t.Helper()
 	n := newInternet(t)
@@ -309,12 +310,8 @@ func TestN8AMachineIsOffline(t *testing.T) {
 			m.net.run("ip", "-n", m.netns, "link", "set", "eth0", "up")
 			m.net.run("ip", "-n", m.netns, "route", "add", "default", "via", m.ip(1))
 			online := time.Now()
-			eventually(t, time.Minute, func() error { return d.hasDialled(w.others(own)...) })
-			took := time.Since(online).Round(10 * time.Millisecond)
-			t.Logf("connected to everyone %v after it was online again", took)
-			if took > 30*time.Second {
-				t.Errorf("it took %v", took)
-			}
+			eventually(t, 30*time.Second, func() error { return d.hasDialled(w.others(own)...) })
+			t.Logf("connected to everyone %v after it was online again", time.Since(online).Round(10*time.Millisecond))
 			w.wantNoBans(t)
 		})
 	}

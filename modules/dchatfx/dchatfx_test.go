@@ -111,7 +111,7 @@ func TestItAddsTheMethodsOfTheChatAndOfItsNode(t *testing.T) {
 		}
 	}))
 	slices.Sort(names)
-	want := []string{"chat.history", "chat.send", "chat.subscribe", "dnet.subscribe_events", "dnet.switch", "p2p.get_info", "p2p.peers", "ping", "recv", "send"}
+	want := []string{"chat.history", "chat.send", "chat.subscribe", "dnet.subscribe_events", "dnet.switch", "p2p.bans", "p2p.get_info", "p2p.peers", "p2p.slots", "p2p.unban", "ping", "recv", "send"}
 	if !slices.Equal(names, want) {
 		t.Errorf("methods are %q\nwant %q", names, want)
 	}

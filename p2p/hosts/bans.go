@@ -57,10 +57,10 @@ type record struct {
 //
 // A peer that connected to us is banned with its whole host: all ports and
 // schemes, of IPv6 the /64. One that we dialled is banned as one host and port,
-// whatever the scheme, and its host when that had been banned already for
-// another endpoint. The first offence of who connects from a host that is shared
-// with others, connected now or gold or white, is excused; the next one
-// within a day is not. A ban lasts for Settings.BanTime, and each further one of
+// whatever the scheme, and its host, unless that is this machine, when that had
+// been banned already for another endpoint. The first offence of who connects from
+// a host that is shared with others, connected now or gold or white, is excused;
+// the next one within a day is not. A ban lasts for Settings.BanTime, and each further one of
 // the same host twice as long, up to 30 days; that is forgotten when the host has
 // been free for as long as it was banned. What is banned goes off the lists. There
 // are 10,000 bans at most: those that end first go.
@@ -119,7 +119,7 @@ func (h *Hosts) holds(host endpoint) bool {
 // ban puts a ban into force.
 func (h *Hosts) ban(o Offence, key endpoint, rec record, now time.Time) Ban {
 	host, target := key.everyPort(), key.socket()
-	another := rec.bans > 0 && rec.first != target
+	another := rec.bans > 0 && rec.first != target && reachOf(o.Peer) != thisMachine
 	if o.Inbound || another && !h.rules.Load().spared[host] {
 		h.bans.drop(rec.first)
 		target = host

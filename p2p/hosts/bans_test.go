@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"dchat/p2p/addr"
 	"dchat/p2p/hosts"
@@ -266,6 +267,17 @@ func TestABanOfThisMachineSparesConfiguredPeers(t *testing.T) {
 	}
 }
 
+// On one machine a port is a node.
+func TestTwoNodesOfThisMachineAreBannedEachForItself(t *testing.T) {
+	h := book(t, localnet)
+	for port := range 3 {
+		h.Offend(dialled(fmt.Sprintf("tcp://127.0.0.1:%d", 1+port)))
+	}
+	if !refused(h, "tcp://127.0.0.1:1") || !refused(h, "tcp://127.0.0.1:3") || refused(h, "tcp://127.0.0.1:4") {
+		t.Errorf("banned are %v", h.Bans())
+	}
+}
+
 func TestTwoEndpointsAtTheHostOfAConfiguredPeer(t *testing.T) {
 	h := book(t, func(s *hosts.Settings) { s.Peers = addrs([]string{"tcp://7.7.7.7:7"}) })
 	for i := range 3 {
@@ -351,7 +363,7 @@ func TestBansAreListedTheLatestFirst(t *testing.T) {
 	var got []string
 	for _, b := range h.Bans() {
 		got = append(got, b.Host)
-		if len(b.Reason) > 200 || !strings.HasPrefix(b.Reason, "first second [31m") || strings.ContainsAny(b.Reason, "\n\x1b\xff") {
+		if len(b.Reason) > 200 || !strings.HasPrefix(b.Reason, "first second [31m") || strings.ContainsAny(b.Reason, "\n\x1b") || !utf8.ValidString(b.Reason) {
 			t.Errorf("reason %q", b.Reason)
 		}
 	}

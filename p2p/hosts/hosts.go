@@ -1,7 +1,8 @@
 // Package hosts is what a node knows of others' addresses: which ones there are
 // and how they came to be known (the lists), which are in use and for what (the
-// registry), which one to dial next, what to tell a peer that asks, and what of
-// it all survives a restart (the host list file).
+// registry), which one to dial or to try next and when, who is banned, what to
+// tell a peer that asks, and what of it all survives a restart (the host list
+// file).
 //
 // Everything peers tell is taken to be invented until it has been tried. So an
 // address must be dialable and public, one machine and one subnet get few

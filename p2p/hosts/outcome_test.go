@@ -2,13 +2,11 @@ package hosts_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"testing"
 	"time"
 
 	"dchat/p2p/addr"
 	"dchat/p2p/hosts"
-	"dchat/p2p/wire"
 )
 
 // pick is Select or SelectRefine.
@@ -339,57 +337,5 @@ func TestNewsCountWhatCameOnTheGreyList(t *testing.T) {
 	h.Disconnected(apart(3), time.Hour)
 	if heard, _ := h.News(); heard != 2 {
 		t.Errorf("%d were heard of, want 2", heard)
-	}
-}
-
-// Nobody's call makes an address be in two hands, or leaves one that nobody finds,
-// whatever the order.
-func TestAnyOrderOfOutcomes(t *testing.T) {
-	clock := newWatch()
-	random := rand.New(rand.NewPCG(1, 1))
-	h := book(t, func(s *hosts.Settings) { s.Unusable = func(addr.Addr) bool { return random.IntN(10) == 0 } }, hosts.WithClock(clock.Now))
-	for range 20_000 {
-		a := lies(random.IntN(300), 1)[0]
-		if random.IntN(3) == 0 {
-			a = apart(random.IntN(50))
-		}
-		switch random.IntN(14) {
-		case 0:
-			h.Heard(stranger(random.IntN(1000)), []wire.Entry{{Addr: a, LastSeen: now}})
-		case 1:
-			_ = h.Connected(a) // it may be in use
-		case 2:
-			h.Disconnected(a, time.Duration(random.IntN(20))*time.Second)
-		case 3:
-			h.Failed(a)
-		case 4:
-			h.Answered(a)
-		case 5:
-			h.Silent(a)
-		case 6:
-			h.Avoid(a, time.Minute)
-		case 7:
-			h.Release(a)
-		case 8:
-			h.SelectRefine()
-		case 9:
-			h.Select(8)
-		case 10:
-			h.SelectRecheck(time.Minute)
-		case 11:
-			clock.pass(time.Duration(random.IntN(5000)) * time.Millisecond)
-		case 12:
-			if random.IntN(50) == 0 {
-				h.Resume()
-			}
-		case 13:
-			switch random.IntN(50) {
-			case 0:
-				h.Ours(a)
-			case 1:
-				h.Offend(hosts.Offence{Peer: a, Inbound: random.IntN(2) == 0})
-			}
-		}
-		h.Check(t.Fatalf)
 	}
 }

@@ -39,8 +39,9 @@ func (h *Hosts) shelfOf(e *entry) *shelf {
 		return &h.free[e.colour]
 	case Suspended:
 		return &h.suspended
+	default:
+		return nil
 	}
-	return nil
 }
 
 // shelve puts an entry where it belongs by its list, its state and its time, and

@@ -43,6 +43,9 @@ func TestStrangersThatKnowOneSeedConverge(t *testing.T) {
 		})
 	}
 	for nodes, each := range costs {
+		if underRace {
+			break // the detector's own costs
+		}
 		if few := costs[10]; each.bytes > 1.5*few.bytes {
 			t.Errorf("of %d nodes each takes %.0f bytes, of ten %.0f: it grows with their number", nodes, each.bytes, few.bytes)
 		}

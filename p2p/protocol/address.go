@@ -64,8 +64,8 @@ type address struct {
 // Start asks the peer.
 func (a *address) Start() error {
 	a.ch.Go(func(ctx context.Context) {
-		if a.ch.Kind() == channel.Outbound {
-			a.send(ctx, a.own())
+		if own := a.own(); a.ch.Kind() == channel.Outbound && len(own.Entries) > 0 {
+			a.send(ctx, own)
 		}
 		a.cfg.Book.Asked(a.ch.Addr())
 		a.send(ctx, a.cfg.Question())
@@ -101,8 +101,19 @@ func fitting(entries []wire.Entry) []wire.Entry {
 }
 
 func (a *address) onAddrs(m *wire.Addrs) error {
-	a.cfg.Book.Heard(a.ch.Addr(), m.Entries)
+	a.cfg.Book.Heard(a.ch.Addr(), a.cfg.taken(m.Entries))
 	return nil
+}
+
+// leastTaken is how many addresses of a message are taken, however few are asked
+// for: as many as a node may have of its own.
+const leastTaken = 10
+
+// taken are the addresses of a message that are looked at: twice as many as were
+// asked for, since that is what an answer may have.
+func (c *AddressConfig) taken(entries []wire.Entry) []wire.Entry {
+	most := max(2*min(c.Ask(), maxAddresses), leastTaken)
+	return entries[:min(len(entries), int(most))]
 }
 
 // send ends the channel when the message cannot be sent; but a peer that has no

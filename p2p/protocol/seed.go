@@ -58,6 +58,6 @@ func (s *seed) Start() error {
 }
 
 func (s *seed) onAddrs(m *wire.Addrs) error {
-	s.cfg.Book.Heard(s.ch.Addr(), m.Entries)
+	s.cfg.Book.Heard(s.ch.Addr(), s.cfg.taken(m.Entries))
 	return &SeedAnswer{Addresses: len(m.Entries)}
 }

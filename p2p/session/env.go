@@ -155,13 +155,13 @@ func (e *Env) setUp(ctx context.Context, ch *channel.Channel, l link, self *end,
 
 // start makes a channel that is open known, then runs its protocols.
 func (e *Env) start(ch *channel.Channel, opened func() error, protocols []protocol.Protocol) error {
+	if err := e.Node.Opened(ch); err != nil {
+		return err
+	}
 	if opened != nil {
 		if err := opened(); err != nil {
 			return err
 		}
-	}
-	if err := e.Node.Opened(ch); err != nil {
-		return err
 	}
 	for _, p := range protocols {
 		if err := p.Start(); err != nil {

@@ -21,9 +21,10 @@ const (
 )
 
 // Families knows which of IPv4 and IPv6 lead nowhere from here. When three dials in
-// a row found no route to addresses of a family, all of its addresses are skipped but
-// for one every five minutes or so; when a dial finds a way the family is as good as
-// the other.
+// a row, a second apart, found no route to addresses of a family, all of its addresses
+// are skipped but for one every five minutes or so; when a dial finds a way the
+// family is as good as the other. None is skipped unless the other one works: a
+// machine without any network has no family that is better.
 //
 // It counts and skips what is dialled by its own IP and may be reached from all of
 // the internet. Private networks have routes of their own, and names and proxies
@@ -36,7 +37,9 @@ type Families struct {
 }
 
 type family struct {
-	failures int       // in a row
+	failures int       // in a row, those within a second counted once
+	failed   time.Time // last
+	worked   bool      // once, at least
 	probe    time.Time // when it may be tried again
 }
 
@@ -55,7 +58,16 @@ func (f *Families) Skips(a addr.Addr) bool {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return of.failures >= familyFailures && time.Now().Before(of.probe)
+	return of.failures >= familyFailures && time.Now().Before(of.probe) && f.other(of).good()
+}
+
+func (f *family) good() bool { return f.worked && f.failures == 0 }
+
+func (f *Families) other(of *family) *family {
+	if of == &f.families[0] {
+		return &f.families[1]
+	}
+	return &f.families[0]
 }
 
 // Failed learns from a dial that failed. Any failure but one on our side shows that
@@ -67,8 +79,13 @@ func (f *Families) Failed(a addr.Addr, err error) {
 	case noRoute(err):
 		f.mu.Lock()
 		defer f.mu.Unlock()
+		now := time.Now()
+		if of.failures > 0 && now.Sub(of.failed) < time.Second {
+			return
+		}
+		of.failed = now
 		if of.failures++; of.failures >= familyFailures {
-			of.probe = time.Now().Add(familyPause + f.jitter(familyJitter))
+			of.probe = now.Add(familyPause + f.jitter(familyJitter))
 		}
 	case LocalFault(err), errors.Is(err, ErrNotGlobal), errors.Is(err, context.Canceled): // nothing was learnt
 	default:
@@ -81,7 +98,7 @@ func (f *Families) Worked(a addr.Addr) {
 	if of := f.of(a); of != nil {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		*of = family{}
+		*of = family{worked: true}
 	}
 }
 
@@ -111,7 +128,7 @@ func LocalFault(err error) bool {
 
 // noRoute tells whether this machine had no way to an address.
 func noRoute(err error) bool {
-	return isOneOf(err, syscall.ENETUNREACH, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT)
+	return isOneOf(err, syscall.ENETUNREACH, syscall.ENETDOWN, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT)
 }
 
 func isOneOf(err error, numbers ...syscall.Errno) bool {

@@ -22,23 +22,54 @@ func failedDial(a addr.Addr, err error) error {
 	return fmt.Errorf("slot: %w", &transport.Error{Op: "dial", Addr: a, Err: err})
 }
 
+// fails makes dials of a family find no route, so many times, a second apart.
+func fails(f *Families, a addr.Addr, times int, errno syscall.Errno) {
+	for range times {
+		f.Failed(a, failedDial(a, errno))
+		<-time.After(time.Second)
+	}
+}
+
 func noJitter(time.Duration) time.Duration { return 0 }
 
 func TestN8AFamilyWithoutARouteIsSkippedAfterThreeFailures(t *testing.T) {
-	for _, errno := range []syscall.Errno{syscall.ENETUNREACH, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT} {
+	for _, errno := range []syscall.Errno{syscall.ENETUNREACH, syscall.ENETDOWN, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT} {
 		for dead, other := range map[addr.Addr]addr.Addr{four: six, six: four} {
-			f := NewFamilies(noJitter)
-			for i := range 3 {
-				if f.Skips(dead) {
-					t.Errorf("%v: %v is skipped after %d failures", errno, dead, i)
+			synctest.Test(t, func(t *testing.T) {
+				f := NewFamilies(noJitter)
+				f.Worked(other)
+				for i := range 3 {
+					if f.Skips(dead) {
+						t.Errorf("%v: %v is skipped after %d failures", errno, dead, i)
+					}
+					fails(f, dead, 1, errno)
 				}
-				f.Failed(dead, failedDial(dead, errno))
-			}
-			if !f.Skips(dead) || f.Skips(other) {
-				t.Errorf("%v: skipped are %v: %v and %v: %v, want the first alone", errno, dead, f.Skips(dead), other, f.Skips(other))
-			}
+				if !f.Skips(dead) || f.Skips(other) {
+					t.Errorf("%v: skipped are %v: %v and %v: %v, want the first alone", errno, dead, f.Skips(dead), other, f.Skips(other))
+				}
+				if fails(f, other, 1, errno); f.Skips(dead) || f.Skips(other) {
+					t.Errorf("%v: when neither family works one is skipped: %v %v", errno, f.Skips(dead), f.Skips(other))
+				}
+			})
 		}
 	}
+}
+
+func TestN8AMachineThatIsOfflineForAMomentSkipsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := NewFamilies(noJitter)
+		f.Worked(six)
+		for range 10 {
+			f.Failed(four, failedDial(four, syscall.ENETUNREACH))
+		}
+		if f.Skips(four) {
+			t.Error("failures of one moment count as several")
+		}
+		f = NewFamilies(noJitter)
+		if fails(f, four, 10, syscall.ENETUNREACH); f.Skips(four) {
+			t.Error("the only family there is is skipped")
+		}
+	})
 }
 
 func TestN8AFamilyIsTriedAgainEveryFiveMinutes(t *testing.T) {
@@ -49,6 +80,7 @@ func TestN8AFamilyIsTriedAgainEveryFiveMinutes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := NewFamilies(jitter)
+				f.Worked(four)
 				probes := 0
 				for start := time.Now(); time.Since(start) < time.Hour; <-time.After(time.Second) {
 					if !f.Skips(six) {
@@ -73,35 +105,34 @@ func TestN8AFamilyIsGoodAgainWithTheFirstSignOfAWay(t *testing.T) {
 			f.Failed(six, failedDial(six, syscall.EHOSTUNREACH))
 		},
 	} {
-		f := NewFamilies(noJitter)
-		for range 5 {
-			f.Failed(six, failedDial(six, syscall.ENETUNREACH))
-		}
-		if learn(f); f.Skips(six) {
-			t.Errorf("after %s the family is still skipped", name)
-		}
-		for range 2 {
-			f.Failed(six, failedDial(six, syscall.ENETUNREACH))
-		}
-		if f.Skips(six) {
-			t.Errorf("after %s two failures are enough", name)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			f := NewFamilies(noJitter)
+			f.Worked(four)
+			fails(f, six, 5, syscall.ENETUNREACH)
+			if learn(f); f.Skips(six) {
+				t.Errorf("after %s the family is still skipped", name)
+			}
+			if fails(f, six, 2, syscall.ENETUNREACH); f.Skips(six) {
+				t.Errorf("after %s two failures are enough", name)
+			}
+		})
 	}
 }
 
 func TestWhatSaysNothingOfAFamilyChangesNothing(t *testing.T) {
 	for _, err := range []error{context.Canceled, ErrNotGlobal, syscall.EMFILE} {
-		f := NewFamilies(noJitter)
-		for range 2 {
-			f.Failed(six, failedDial(six, syscall.ENETUNREACH))
-		}
-		f.Failed(six, failedDial(six, err))
-		if f.Skips(six) {
-			t.Errorf("%v counts as a failure", err)
-		}
-		if f.Failed(six, failedDial(six, syscall.ENETUNREACH)); !f.Skips(six) {
-			t.Errorf("%v counts as a sign of a way", err)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			f := NewFamilies(noJitter)
+			f.Worked(four)
+			fails(f, six, 2, syscall.ENETUNREACH)
+			f.Failed(six, failedDial(six, err))
+			if f.Skips(six) {
+				t.Errorf("%v counts as a failure", err)
+			}
+			if fails(f, six, 1, syscall.ENETUNREACH); !f.Skips(six) {
+				t.Errorf("%v counts as a sign of a way", err)
+			}
+		})
 	}
 }
 
@@ -110,13 +141,14 @@ func TestOnlyWhatIsDialledByAGlobalIPIsOfAFamily(t *testing.T) {
 		"tcp://node.example.org:7", "tcp://10.0.0.1:7", "tcp://[fd00::1]:7", "tcp://127.0.0.1:7", "tcp://[::1]:7",
 		"socks5://1.1.1.1:7/2.2.2.2:7", "unix:///run/node",
 	} {
-		f, a := NewFamilies(noJitter), addr.MustParse(text)
-		for range 10 {
-			f.Failed(a, failedDial(a, syscall.ENETUNREACH))
-		}
-		if f.Skips(a) || f.Skips(four) || f.Skips(six) {
-			t.Errorf("%v was counted", a)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			f, a := NewFamilies(noJitter), addr.MustParse(text)
+			f.Worked(four)
+			f.Worked(six)
+			if fails(f, a, 10, syscall.ENETUNREACH); f.Skips(a) || f.Skips(four) || f.Skips(six) {
+				t.Errorf("%v was counted", a)
+			}
+		})
 	}
 }
 

@@ -29,6 +29,7 @@ type Refine struct {
 
 const (
 	refineWorkers = 4
+	seedWorkers   = 32 // of a seed node, to which a whole network may come at once
 	// enough is how many addresses that answer make a node calm.
 	enough = 32
 	// refineTime bounds the handshake.
@@ -44,7 +45,11 @@ const (
 
 // NewRefine makes the session; Run tries addresses.
 func NewRefine(env *Env) *Refine {
-	return &Refine{env: env, connector: Connector{env}, workers: make(chan struct{}, refineWorkers)}
+	workers := refineWorkers
+	if env.SeedNode {
+		workers = seedWorkers
+	}
+	return &Refine{env: env, connector: Connector{env}, workers: make(chan struct{}, workers)}
 }
 
 // errRefined ends a connection whose handshake is done: that was all.

@@ -179,6 +179,9 @@ func (s *outboundSlot) failed(a addr.Addr, err error) {
 	if s.ctx.Err() != nil {
 		return
 	}
+	if LocalFault(err) { // the next address would fare no better
+		s.due = time.Now().Add(dialInterval)
+	}
 	s.session.env.Log.Info("Cannot connect", zap.String("peer", a.Redacted()), zap.Int("slot", s.index), zap.Error(err))
 	s.emit(dnet.Event{Name: dnet.SlotDisconnected, Err: err.Error()})
 	s.set(Slot{State: SlotWaiting, Err: err})
