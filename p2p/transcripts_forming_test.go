@@ -36,7 +36,7 @@ var formingTranscripts = []transcript{
 	{file: "outbound_chat", side: "dialer", session: channel.Outbound, stops: true, ends: channel.ErrStopped, texts: []string{"grüße von a"}, hostlist: "gold (last_seen new)",
 		difference: "a slot that has nothing to dial makes the peers be asked after growing pauses, and in every third turn the seeds",
 		edit: func(lines []line) []line {
-			return searched(lines, "dialer", map[float64]float64{4.997: 8.4, 14.997: 18, 29.998: 0})
+			return searched(lines, "dialer", map[float64]float64{4.997: 8.4, 14.997: 18, 29.998: never})
 		}},
 	{file: "outbound_chat", side: "listener", friend: "tcp://127.0.0.1:64007", ends: channel.ErrDisconnected, texts: []string{"hello from b"},
 		settings: func(s *p2p.Settings) {
@@ -45,7 +45,7 @@ var formingTranscripts = []transcript{
 		},
 		difference: "peers are asked after growing pauses, and of two connections to one peer the dialled one only is asked",
 		edit: func(lines []line) []line {
-			return searched(lines, "listener", map[float64]float64{4.893: 9.6, 14.894: 0, 29.899: 0})
+			return searched(lines, "listener", map[float64]float64{4.893: 9.6, 14.894: never, 29.899: never})
 		}},
 	{file: "app_name_mismatch_outbound", side: "dialer", session: channel.Outbound, ends: wire.Mismatch, hostlist: "grey (last_seen as before)",
 		difference: "not banned, but left alone for an hour"},
@@ -102,27 +102,22 @@ func moved(lines []line, to map[int]float64) []line {
 	return lines
 }
 
+const never = -1.0
+
 // searched moves the questions for addresses that one side asked at some moments,
-// with their answers, or leaves them out where the new moment is 0.
+// with their answers, or leaves them out.
 func searched(lines []line, side string, to map[float64]float64) []line {
-	var asked float64
+	answer := 0.0 // when the next one comes, if that was moved
 	for i, l := range lines {
-		if at, ok := to[l.T]; ok && l.From == side && l.Command == wire.CommandGetAddr {
-			asked = l.T
-			lines[i].T = at
-			continue
-		}
-		if asked != 0 && l.From != side && l.Command == wire.CommandAddr {
-			lines[i].T = to[asked] + 0.001
-			if to[asked] == 0 {
-				lines[i].T = 0
-			}
-			asked = 0
+		at, ok := to[l.T]
+		switch {
+		case ok && l.From == side && l.Command == wire.CommandGetAddr:
+			lines[i].T, answer = at, at+0.001
+		case answer != 0 && l.From != side && l.Command == wire.CommandAddr:
+			lines[i].T, answer = answer, 0
 		}
 	}
-	lines = slices.DeleteFunc(lines, func(l line) bool {
-		return l.T == 0 && (l.Command == wire.CommandGetAddr || l.Command == wire.CommandAddr)
-	})
+	lines = slices.DeleteFunc(lines, func(l line) bool { return l.T < 0 })
 	slices.SortStableFunc(lines, func(a, b line) int { return cmp.Compare(a.T, b.T) })
 	return lines
 }

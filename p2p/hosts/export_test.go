@@ -49,7 +49,7 @@ func (h *Hosts) Check(fail func(format string, args ...any)) {
 // Traces is how many things are kept of the addresses on the lists, beside
 // themselves.
 func (h *Hosts) Traces() int {
-	n := len(h.listed) + len(h.crowds) + len(h.states) + len(h.held) + len(h.heldOf) + h.knownHeld + len(h.fresh.items)
+	n := len(h.listed) + len(h.crowds) + len(h.states) + len(h.held) + len(h.heldOf) + len(h.heldFrom) + h.knownHeld + len(h.fresh.items)
 	for _, s := range []*shelf{&h.free[Grey], &h.free[White], &h.free[Gold], &h.suspended} {
 		n += len(s.ready.all) + len(s.ready.byPlace) + len(s.waiting.items)
 	}

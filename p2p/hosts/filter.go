@@ -14,6 +14,7 @@ type rules struct {
 	dialable  map[string]bool
 	own       map[endpoint]bool // without their schemes
 	blacklist Blacklist
+	seeds     int // how many there are
 
 	// The peers and seeds of the operator.
 	configured map[endpoint]bool
@@ -33,7 +34,7 @@ func newRules(s Settings) *rules {
 
 // with returns a copy with what the operator may change.
 func (r rules) with(peers, seeds []addr.Addr, blacklist Blacklist) *rules {
-	r.blacklist = blacklist
+	r.blacklist, r.seeds = blacklist, len(seeds)
 	r.configured, r.spared = make(map[endpoint]bool), make(map[endpoint]bool)
 	for _, list := range [][]addr.Addr{peers, seeds} {
 		for _, a := range list {

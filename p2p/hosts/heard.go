@@ -74,7 +74,7 @@ func (h *Hosts) hear(by teller, r *rules, key endpoint, c Colour, told wire.Entr
 	if !h.spend(by.account) {
 		return false, false
 	}
-	taken = h.insert(&entry{addr: told.Addr, key: key, seen: seen, heard: int64(h.heard) + 1}, c, by.group)
+	taken = h.insert(&entry{addr: told.Addr, key: key, seen: seen, heard: int64(h.heard) + 1, arrived: h.now()}, c, by.group)
 	if taken && c == Grey {
 		h.heard++
 	}

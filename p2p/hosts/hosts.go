@@ -103,6 +103,7 @@ type Hosts struct {
 	// What Select picked and is in use.
 	held      map[endpoint]holding
 	heldOf    map[place]int // by group
+	heldFrom  map[place]int // by who told them
 	knownHeld int
 
 	bans    terms[banned]   // of a host, or of an endpoint without its scheme
@@ -150,6 +151,7 @@ func New(s Settings, log *zap.Logger, options ...Option) *Hosts {
 		fresh:        newFresh(),
 		held:         make(map[endpoint]holding),
 		heldOf:       make(map[place]int),
+		heldFrom:     make(map[place]int),
 		bans:         newTerms[banned](capacity[Black]),
 		records:      newTerms[record](mostRecords),
 		ours:         newTerms[struct{}](mostOurs),

@@ -17,6 +17,7 @@ type entry struct {
 	origin *origin
 	pos    int // in its list
 
+	arrived  time.Time // when it was told; zero when that was in another run
 	answered time.Time // last; zero when it never has
 	failures int       // attempts in a row that failed
 	due      time.Time // not picked before

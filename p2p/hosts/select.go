@@ -37,7 +37,8 @@ func (h *Hosts) Select(slots int) (a addr.Addr, retry time.Duration, ok bool) {
 	}
 	for _, c := range order {
 		h.wake(&h.free[c])
-		if e := h.free[c].ready.pick(h.random, h.crowded, h.unusable); e != nil {
+		refuse := func(e *entry) bool { return h.unusable(e) || h.early(e, slots) }
+		if e := h.free[c].ready.pick(h.random, h.crowded, refuse); e != nil {
 			return h.takeForSlot(e)
 		}
 	}
@@ -56,19 +57,21 @@ func (h *Hosts) knownSlots(slots int) int { return max(slots*h.knownPercent/100,
 // holding is what an address is that Select picked and that is still in use.
 type holding struct {
 	group place
+	from  place // who told it
 	known bool
 }
 
 func (h *Hosts) crowded(group place) bool { return !h.localnet && h.heldOf[group] >= mostPerGroup }
 
 func (h *Hosts) takeForSlot(e *entry) (addr.Addr, time.Duration, bool) {
-	known := e.colour != Grey
+	known, from := e.colour != Grey, e.origin.place
 	if !h.take(e, Connecting) {
 		return addr.Addr{}, 0, false
 	}
-	held := holding{group: e.key.group(), known: known}
+	held := holding{group: e.key.group(), from: from, known: known}
 	h.held[e.key] = held
 	h.heldOf[held.group]++
+	h.heldFrom[held.from]++
 	if known {
 		h.knownHeld++
 	}
@@ -85,6 +88,9 @@ func (h *Hosts) letGo(key endpoint) {
 	delete(h.held, key)
 	if h.heldOf[held.group]--; h.heldOf[held.group] == 0 {
 		delete(h.heldOf, held.group)
+	}
+	if h.heldFrom[held.from]--; h.heldFrom[held.from] == 0 {
+		delete(h.heldFrom, held.from)
 	}
 	if held.known {
 		h.knownHeld--

@@ -110,13 +110,13 @@ func told(addrs ...addr.Addr) *wire.Addrs {
 
 func TestA12SeedsThatLie(t *testing.T) {
 	type liar = func(w *world, c *crowd) addr.Addr
-	// Addresses of nodes of the attacker's, which behave, in two subnets: as many
-	// connections as that allows are lost.
+	// Addresses of nodes of the attacker's, which behave, in as many subnets as there
+	// are slots.
 	own := func(w *world, c *crowd) addr.Addr {
 		var addrs []addr.Addr
-		for range 2 {
+		for range 8 {
 			ip, _ := w.Dead().IP()
-			for range 50 {
+			for range 12 {
 				ip = ip.Next()
 				at := addr.FromIP(addr.TCP, netip.AddrPortFrom(ip, 26661))
 				addrs = append(addrs, c.serve(w, at, c.answers(told())))
@@ -124,10 +124,9 @@ func TestA12SeedsThatLie(t *testing.T) {
 		}
 		return c.serve(w, w.Dead(), c.answers(told(addrs...)))
 	}
-	// As many addresses as were asked for.
 	dead := func(w *world, c *crowd) addr.Addr {
 		var addrs []addr.Addr
-		for range 2 * outboundTarget {
+		for range 500 {
 			addrs = append(addrs, w.Dead())
 		}
 		return c.serve(w, w.Dead(), c.answers(told(addrs...)))
@@ -137,6 +136,7 @@ func TestA12SeedsThatLie(t *testing.T) {
 	stalls := func(w *world, c *crowd) addr.Addr { return c.serve(w, w.Dead(), silent) }
 	for name, liars := range map[string][2]liar{
 		"nothing but addresses of the attacker's": {own, nothing},
+		"addresses of two attackers":              {own, own},
 		"nothing but addresses with nobody":       {dead, dead},
 		"no address":                              {nothing, nothing},
 		"no answer":                               {noAnswer, noAnswer},
