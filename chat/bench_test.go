@@ -163,6 +163,14 @@ func rawHop(b *testing.B, frame []byte) {
 	}
 }
 
+// aliases are so many addresses that lead to one, so that each is a peer.
+func aliases(a addr.Addr, n int) (all []addr.Addr) {
+	for i := range n {
+		all = append(all, addr.MustParse(fmt.Sprintf("%v%d", a, i)))
+	}
+	return all
+}
+
 // BenchmarkIdle reports what an idle connection costs at both ends together.
 func BenchmarkIdle(b *testing.B) {
 	const peers = 200
@@ -176,9 +184,7 @@ func BenchmarkIdle(b *testing.B) {
 				// One node that holds all the other ends, so that nothing but
 				// connections is counted.
 				dialer := startNode(b, &counter{}, func(s *p2p.Settings) {
-					for range peers {
-						s.Peers = append(s.Peers, listener.Addrs()...)
-					}
+					s.Peers = aliases(listener.Addrs()[0], peers)
 				})
 				connected(b, listener, peers)
 				connected(b, dialer, peers)
@@ -236,9 +242,7 @@ func BenchmarkBroadcast(b *testing.B) {
 				s.Inbound, s.InboundConnections = []addr.Addr{addr.MustParse("tcp://127.0.0.1:0")}, peers
 			})
 			startNode(b, &got, func(s *p2p.Settings) {
-				for range peers {
-					s.Peers = append(s.Peers, listener.Addrs()...)
-				}
+				s.Peers = aliases(listener.Addrs()[0], peers)
 			})
 			connected(b, listener, peers)
 			b.ReportAllocs()
