@@ -20,9 +20,9 @@ func Options(loaded *settingsfx.Loaded) fx.Option {
 		p2pfx.Module,
 		dchatfx.Module,
 		rpcfx.Module,
-		reloading(loaded),
 		examining(loaded),
 		fx.Invoke(rpcfx.Serve),
+		reloading(loaded),
 		daemon.Options(),
 	)
 }

@@ -29,23 +29,36 @@ type reloader struct {
 type reloaderParams struct {
 	fx.In
 
+	Node  *p2p.P2p
+	Level zap.AtomicLevel
+	Log   *zap.Logger
+}
+
+type hangupParams struct {
+	fx.In
+
 	Lifecycle fx.Lifecycle
-	Node      *p2p.P2p
-	Level     zap.AtomicLevel
-	Log       *zap.Logger
+	Reloader  *reloader
 	Hangups   daemon.Hangups `optional:"true"`
 }
 
 // reloading makes SIGHUP and the method p2p.reload reload the configuration that the
-// daemon was started with. A SIGHUP that comes during the start waits for its end.
+// daemon was started with. A SIGHUP that comes during the start waits for its end:
+// it is heeded only behind all that is invoked before this.
 func reloading(loaded *settingsfx.Loaded) fx.Option {
-	return fx.Provide(fx.Annotate(func(p reloaderParams) rpc.Methods {
-		r := &reloader{node: p.Node, level: p.Level, log: p.Log, started: loaded, applied: loaded}
-		if p.Hangups != nil {
-			p.Lifecycle.Append(r.onHangup(p.Hangups))
-		}
-		return rpc.ReloadMethods(r.reload)
-	}, fx.ResultTags(`group:"rpc methods"`)))
+	return fx.Options(
+		fx.Provide(
+			fx.Private, func(p reloaderParams) *reloader {
+				return &reloader{node: p.Node, level: p.Level, log: p.Log, started: loaded, applied: loaded}
+			},
+		),
+		fx.Provide(fx.Annotate(func(r *reloader) rpc.Methods { return rpc.ReloadMethods(r.reload) }, fx.ResultTags(`group:"rpc methods"`))),
+		fx.Invoke(func(p hangupParams) {
+			if p.Hangups != nil {
+				p.Lifecycle.Append(p.Reloader.onHangup(p.Hangups))
+			}
+		}),
+	)
 }
 
 // onHangup reloads whenever SIGHUP comes while the application runs.

@@ -91,6 +91,8 @@ var behaviour = []struct{ rule, test string }{
 
 	// Events.
 	{"every event has the info that tools know", "chat/rpc.TestEveryEventHasTheInfoThatToolsKnow"},
+	{"odd input while dialling is handled as recorded", "p2p.TestFrameHandlingDialling"},
+	{"the blacklist applies to who connects", "p2p.TestTheBlacklistAppliesToWhoConnectsAsRecorded"},
 	{"recorded sessions run as recorded", "p2p.TestTranscripts"},
 }
 

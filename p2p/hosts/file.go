@@ -118,7 +118,7 @@ func takeTurns(entries []wire.Entry) {
 
 // Save replaces the host list file by what is on the lists now, but for the
 // black one. The old file stays as it is until the new one is safe on disk, and when
-// there is nothing to write. The error is a *LockedError when another process has
+// there is nothing to write and nobody is banned. The error is a *LockedError when another process has
 // the file.
 func (h *Hosts) Save(ctx context.Context) error {
 	if h.store.path == "" {
@@ -131,7 +131,10 @@ func (h *Hosts) Save(ctx context.Context) error {
 		}
 	}
 	if b.Len() == 0 {
-		return nil
+		if h.Len(Black) == 0 {
+			return nil
+		}
+		b.WriteString("# all that was known is banned\n") // or the old file would bring it back
 	}
 	return h.store.write(ctx, b.Bytes())
 }

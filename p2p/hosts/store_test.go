@@ -193,7 +193,7 @@ func TestWithNothingToSaveTheOldFileStays(t *testing.T) {
 	writeFile(t, path, "gold\ttcp://8.8.8.8:26/\t1\n")
 	h := book(t, withFile(path))
 	must(t, h.Load(t.Context()))
-	ban(t, h, target)
+	h.Ours(target)
 	must(t, h.Save(t.Context()))
 	if got := readFile(t, path); got != "gold\ttcp://8.8.8.8:26/\t1\n" {
 		t.Errorf("it holds %q", got)
@@ -475,5 +475,24 @@ func TestAListThatCannotBeLockedIsReadAllTheSame(t *testing.T) {
 	h := book(t, withFile(path))
 	if err := h.Load(t.Context()); err == nil || colour(h, target) != "gold" {
 		t.Errorf("got %v, and the address is %s", err, colour(h, target))
+	}
+}
+
+func TestTheOnlyAddressThatIsBannedDoesNotComeBackFromTheFile(t *testing.T) {
+	file := hostlist(t)
+	only := ad("tcp://50.1.1.1:9")
+	h := book(t, withFile(file))
+	must(t, h.Load(t.Context()))
+	tell(h, stranger(1), only)
+	must(t, h.Save(t.Context()))
+	if _, banned := h.Offend(hosts.Offence{Peer: only, Reason: "test"}); !banned {
+		t.Fatal("not banned")
+	}
+	must(t, h.Save(t.Context()))
+	must(t, h.Close())
+	again := book(t, withFile(file))
+	must(t, again.Load(t.Context()))
+	if got := colour(again, only); got != "refused" {
+		t.Errorf("after a restart it is %s, want it forgotten", got)
 	}
 }
