@@ -145,6 +145,9 @@ func (p *P2p) work(r *run) {
 	if len(p.settings.Inbound) == 0 {
 		p.log.Info("Not configured for accepting incoming connections.")
 	}
+	if p.knowsNobody() {
+		p.log.Warn("Neither peers nor seeds are configured and no address is known: this node connects to nobody")
+	}
 	for _, part := range []func(context.Context){
 		r.inbound.Run, r.manual.Run, r.seeds.Run, r.outbound.Run, r.refine.Run, r.direct.Run, p.keepStore,
 	} {

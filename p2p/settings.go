@@ -72,7 +72,9 @@ type Settings struct {
 	GetAddrsMax *uint32
 
 	// DiscoveryCooloff and DiscoveryAttempt pace the search for peers while an
-	// outbound slot is empty. Defaults 30 s and 5 s.
+	// outbound slot is empty: the pause between two attempts doubles from 1 s up to
+	// DiscoveryCooloff for as long as nothing new is heard, and peers are asked once
+	// in DiscoveryAttempt at most. Defaults 30 s and 5 s.
 	DiscoveryCooloff time.Duration
 	DiscoveryAttempt time.Duration
 

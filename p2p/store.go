@@ -32,6 +32,14 @@ func (p *P2p) openStore(ctx context.Context) error {
 	return nil
 }
 
+// knowsNobody tells whether the node has nobody to connect to or to ask, and does
+// not wait to be connected to either.
+func (p *P2p) knowsNobody() bool {
+	s := &p.settings
+	known := p.hosts.Len(hosts.Gold) + p.hosts.Len(hosts.White) + p.hosts.Len(hosts.Grey)
+	return len(s.Inbound)+len(s.Peers)+len(s.Seeds)+known == 0
+}
+
 // keepStore saves the host list from time to time, until ctx ends.
 func (p *P2p) keepStore(ctx context.Context) {
 	ticker := time.NewTicker(saveInterval)
