@@ -117,12 +117,20 @@ func (p *P2p) Events() *dnet.Bus { return &p.events }
 // Hosts returns the node's address book.
 func (p *P2p) Hosts() *hosts.Hosts { return p.hosts }
 
+// running is the run that goes on, or nil.
+func (p *P2p) running() *run {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.State() != Running {
+		return nil
+	}
+	return p.run
+}
+
 // Slots returns what each outbound slot is doing; none unless the node runs.
 func (p *P2p) Slots() []session.Slot {
-	p.mu.Lock()
-	r := p.run
-	p.mu.Unlock()
-	if p.State() != Running {
+	r := p.running()
+	if r == nil {
 		return nil
 	}
 	return r.outbound.Slots()
@@ -135,10 +143,8 @@ func (p *P2p) Slots() []session.Slot {
 // session.ErrNotDirect when the address is not one to connect to (a seed, our own, not
 // among the active profiles, refused), or is that of the dial, the handshake or ctx.
 func (p *P2p) Channel(ctx context.Context, a addr.Addr) (ch *channel.Channel, release func(), err error) {
-	p.mu.Lock()
-	r := p.run
-	p.mu.Unlock()
-	if p.State() != Running {
+	r := p.running()
+	if r == nil {
 		return nil, nil, ErrNotRunning
 	}
 	return r.direct.Channel(ctx, a)
@@ -149,10 +155,8 @@ func (p *P2p) Channel(ctx context.Context, a addr.Addr) (ch *channel.Channel, re
 // DiscoveryAttempt allow. It returns how many new addresses were heard of. The error
 // is ErrNotRunning or that of ctx.
 func (p *P2p) Discover(ctx context.Context) (heard int, err error) {
-	p.mu.Lock()
-	r := p.run
-	p.mu.Unlock()
-	if p.State() != Running {
+	r := p.running()
+	if r == nil {
 		return 0, ErrNotRunning
 	}
 	return r.direct.Discover(ctx)
@@ -228,90 +232,4 @@ func (p *P2p) Room(ctx context.Context, n int) error {
 		ch.Room(ctx, n)
 	}
 	return ctx.Err()
-}
-
-// Begun is for the node's sessions.
-func (p *P2p) Begun(ch *channel.Channel) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.channels[ch] = struct{}{}
-	if p.run.ctx.Err() != nil {
-		ch.Close(channel.ErrStopped) // it came while the others were closed
-	}
-}
-
-// Opened is for the node's sessions.
-func (p *P2p) Opened(ch *channel.Channel) error {
-	level := zap.InfoLevel
-	if ch.Kind()&channel.Default == 0 || p.settings.SeedNode {
-		level = zap.DebugLevel
-	}
-	p.log.Log(level, "Connected", zap.String("peer", ch.Addr().Redacted()), zap.Stringer("session", ch.Kind()))
-	p.own.heard(ch)
-	p.mu.Lock()
-	p.open++
-	if ch.Kind()&channel.Default != 0 {
-		p.twins.add(ch)
-		p.setPeers(append(slices.Clip(*p.peers.Load()), ch))
-	}
-	p.mu.Unlock()
-	if ch.Kind() != channel.Inbound {
-		ch.OnEnd(func() { p.leaving(ch) })
-	}
-	return nil
-}
-
-// leaving lets the twins of a channel that begins to end be sent to again; Ended
-// comes when the channel has sent all it had to send.
-func (p *P2p) leaving(ch *channel.Channel) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.twins.remove(ch)
-	p.aim()
-}
-
-// Ended is for the node's sessions.
-func (p *P2p) Ended(ch *channel.Channel, reason error) {
-	p.judge(ch, reason)
-	if errors.Is(reason, session.ErrSelf) && ch.Kind() != channel.Inbound {
-		p.hosts.Ours(ch.Addr())
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.channels, ch)
-	if ch.Opened() {
-		if p.open--; p.open == 0 {
-			p.alone = time.Now()
-		}
-	}
-	if slices.Contains(*p.peers.Load(), ch) {
-		p.twins.remove(ch)
-		p.setPeers(slices.DeleteFunc(slices.Clone(*p.peers.Load()), func(other *channel.Channel) bool { return other == ch }))
-	}
-}
-
-// aloneFor is how long there has been no connection at all; 0 while there is one.
-func (p *P2p) aloneFor() time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.open > 0 {
-		return 0
-	}
-	return time.Since(p.alone)
-}
-
-// setPeers is called under mu.
-func (p *P2p) setPeers(peers []*channel.Channel) {
-	p.peers.Store(&peers)
-	p.aim()
-	if p.changed != nil {
-		close(p.changed)
-		p.changed = nil
-	}
-}
-
-// aim finds out whom broadcasts go to; under mu.
-func (p *P2p) aim() {
-	targets := p.twins.targets(*p.peers.Load())
-	p.targets.Store(&targets)
 }
