@@ -18,6 +18,14 @@ var (
 	// the same endpoint.
 	ErrIPv4Mapped = errors.New("the IPv4 address is written as IPv6: write it as IPv4")
 
+	// ErrDialOnly says that a transport makes connections but takes none.
+	ErrDialOnly = errors.New("this transport only dials: nothing can be listened on")
+
+	// ErrProxy is the fault of a proxy that a connection was to be made through: it
+	// cannot be reached, or does not do its part. It says nothing about the address
+	// that was dialled.
+	ErrProxy = errors.New("the proxy is at fault")
+
 	// ErrCertificate is the fault of a peer whose TLS certificate is not of the
 	// kind that this network uses.
 	ErrCertificate = errors.New("the certificate of the peer is not acceptable")

@@ -18,8 +18,30 @@ type Transport interface {
 
 	// Listen begins to take connections at an address. With port 0 the system
 	// chooses one. The context bounds the lookup of a name, and has no say over
-	// the listener that is returned.
+	// the listener that is returned. A transport that only dials, see CanListen,
+	// returns an error that wraps ErrDialOnly.
 	Listen(ctx context.Context, a addr.Addr) (Listener, error)
+}
+
+// DialOnly is implemented by a Transport that may not be able to listen.
+type DialOnly interface {
+	// DialOnly tells whether Listen always fails.
+	DialOnly() bool
+}
+
+// CanListen tells whether a transport takes connections as well as making them:
+// every one but those whose DialOnly says otherwise.
+func CanListen(t Transport) bool {
+	d, ok := t.(DialOnly)
+	return !ok || !d.DialOnly()
+}
+
+// Settler is a Transport whose connections may go on for a moment when they have been
+// closed, so that what was written before arrives.
+type Settler interface {
+	// Settle waits until the connections that were closed are gone; those that are
+	// left when ctx ends are cut off. It waits for no others.
+	Settle(ctx context.Context)
 }
 
 // Checker is a Transport that asks before it connects. One that looks up names

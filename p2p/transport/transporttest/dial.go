@@ -11,10 +11,18 @@ import (
 	"testing"
 	"time"
 
+	"dchat/p2p/addr"
 	"dchat/p2p/transport"
 )
 
 func testPortZero(t *testing.T, s Subject) {
+	if !s.hasPorts() {
+		a := listen(t, s).Addr()
+		if a != s.Listen {
+			t.Errorf("listening on %s gave %s", s.Listen, a)
+		}
+		return
+	}
 	first, second := listen(t, s), listen(t, s)
 	for _, l := range []transport.Listener{first, second} {
 		port, _ := l.Addr().Port()
@@ -30,25 +38,33 @@ func testPortZero(t *testing.T, s Subject) {
 }
 
 func testNoPort(t *testing.T, s Subject) {
-	a, _ := s.Listen.WithoutPort()
-	if _, err := s.Transport.Dial(t.Context(), a); !errors.Is(err, transport.ErrNoPort) {
-		t.Errorf("Dial: %v, want %v", err, transport.ErrNoPort)
+	a, ok := s.Listen.WithoutPort()
+	if !ok { // where there are files instead, a host is as wrong
+		a = addr.MustParse(s.Listen.Scheme() + "://localhost")
 	}
-	if _, err := s.Transport.Listen(t.Context(), a); !errors.Is(err, transport.ErrNoPort) {
-		t.Errorf("Listen: %v, want %v", err, transport.ErrNoPort)
+	_, dialErr := s.dial(t.Context(), a)
+	_, listenErr := s.listener().Listen(t.Context(), a)
+	for op, err := range map[string]error{"Dial": dialErr, "Listen": listenErr} {
+		told := (*transport.Error)(nil)
+		switch {
+		case !errors.As(err, &told):
+			t.Errorf("%s: %v, want a *transport.Error", op, err)
+		case s.hasPorts() && !errors.Is(err, transport.ErrNoPort):
+			t.Errorf("%s: %v, want %v", op, err, transport.ErrNoPort)
+		}
 	}
 }
 
 func testAddressInUse(t *testing.T, s Subject) {
 	l := listen(t, s)
-	_, err := s.Transport.Listen(t.Context(), l.Addr())
+	_, err := s.listener().Listen(t.Context(), l.Addr())
 	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), l.Addr().String()) {
 		t.Errorf("the second Listen: %v, want EADDRINUSE and the address", err)
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := s.Transport.Listen(t.Context(), l.Addr())
+	again, err := s.listener().Listen(t.Context(), l.Addr())
 	if err != nil {
 		t.Fatalf("after Close: %v", err)
 	}
@@ -57,14 +73,32 @@ func testAddressInUse(t *testing.T, s Subject) {
 	}
 }
 
-func testRefused(t *testing.T, s Subject) {
+func testDialOnly(t *testing.T, s Subject) {
+	if transport.CanListen(s.Transport) {
+		if s.Listener != nil {
+			t.Error("it can listen, and the test has another transport do so")
+		}
+		return
+	}
+	if _, err := s.Transport.Listen(t.Context(), s.Listen); !errors.Is(err, transport.ErrDialOnly) {
+		t.Errorf("Listen: %v, want %v", err, transport.ErrDialOnly)
+	}
+}
+
+func testNobody(t *testing.T, s Subject) {
 	l := listen(t, s)
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := s.Transport.Dial(t.Context(), l.Addr())
-	if !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), l.Addr().String()) {
-		t.Errorf("Dial: %v, want ECONNREFUSED and the address", err)
+	patience, want := limit, error(syscall.ECONNREFUSED)
+	if s.Silent {
+		patience, want = moment, context.DeadlineExceeded
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, err := s.dial(ctx, l.Addr())
+	if to := s.to(l.Addr()); !errors.Is(err, want) || !strings.Contains(err.Error(), to.Redacted()) {
+		t.Errorf("Dial: %v, want %v and the address %s", err, want, to.Redacted())
 	}
 }
 
@@ -72,7 +106,7 @@ func testDialCancelled(t *testing.T, s Subject) {
 	l := listen(t, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.Transport.Dial(ctx, l.Addr()); !errors.Is(err, context.Canceled) {
+	if _, err := s.dial(ctx, l.Addr()); !errors.Is(err, context.Canceled) {
 		t.Errorf("Dial: %v, want %v", err, context.Canceled)
 	}
 }
@@ -134,14 +168,27 @@ func testOutlive(t *testing.T, s Subject) {
 func testPeer(t *testing.T, s Subject) {
 	l := listen(t, s)
 	dialled, accepted := connect(t, s, l)
-	if dialled.Peer() != l.Addr() {
-		t.Errorf("dialled %s, peer %s", l.Addr(), dialled.Peer())
-	}
-	if got, want := accepted.Peer().HostPort(), dialled.LocalAddr().String(); got != want {
-		t.Errorf("the peer of the accepted connection is %s, the dialler is %s", got, want)
+	if want := s.to(l.Addr()); dialled.Peer() != want {
+		t.Errorf("dialled %s, peer %s", want, dialled.Peer())
 	}
 	if got, want := accepted.Peer().Scheme(), s.Listen.Scheme(); got != want {
 		t.Errorf("the scheme of the accepted peer is %s, want %s", got, want)
+	}
+	switch {
+	case !s.hasPorts():
+		if accepted.Peer() != l.Addr() {
+			t.Errorf("the accepted peer is %s, want the listener's own address %s, as it has none", accepted.Peer(), l.Addr())
+		}
+	case s.Listener == nil: // else something stands between the two
+		checkEnds(t, dialled, accepted)
+	}
+}
+
+// checkEnds checks that both ends of a connection have the same sockets.
+func checkEnds(t *testing.T, dialled, accepted transport.Conn) {
+	t.Helper()
+	if got, want := accepted.Peer().HostPort(), dialled.LocalAddr().String(); got != want {
+		t.Errorf("the peer of the accepted connection is %s, the dialler is %s", got, want)
 	}
 	for _, pair := range [][2]transport.Conn{{dialled, accepted}, {accepted, dialled}} {
 		if got, want := pair[0].RemoteAddr().String(), pair[1].LocalAddr().String(); got != want {
@@ -181,7 +228,7 @@ func testMany(t *testing.T, s Subject) {
 func echo(ctx context.Context, s Subject, l transport.Listener, b byte) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	c, err := s.Transport.Dial(ctx, l.Addr())
+	c, err := s.dial(ctx, l.Addr())
 	if err != nil {
 		return err
 	}

@@ -21,18 +21,56 @@ const (
 type Subject struct {
 	Transport transport.Transport
 
-	// Listen is an address to listen on, of this host and with port 0.
+	// Listener listens, where Transport only dials; nil is Transport itself.
+	Listener transport.Transport
+
+	// Listen is an address to listen on, of this host: with port 0, or without any
+	// where the scheme has no ports.
 	Listen addr.Addr
+
+	// To is what Transport dials to reach a listener; nil is its address itself.
+	To func(listener addr.Addr) addr.Addr
+
+	// Silent says that nobody refuses what is dialled where nobody listens: such a
+	// dial ends with its deadline.
+	Silent bool
 
 	// Stalled returns an address at which dialling neither succeeds nor fails
 	// for as long as the test runs.
 	Stalled func(t *testing.T) addr.Addr
 }
 
+// listener is who listens.
+func (s Subject) listener() transport.Transport {
+	if s.Listener != nil {
+		return s.Listener
+	}
+	return s.Transport
+}
+
+// to is what is dialled to reach a listener.
+func (s Subject) to(listener addr.Addr) addr.Addr {
+	if s.To != nil {
+		return s.To(listener)
+	}
+	return listener
+}
+
+// hasPorts tells whether addresses have ports.
+func (s Subject) hasPorts() bool {
+	_, ok := s.Listen.Port()
+	return ok
+}
+
+// dial dials what leads to a listener.
+func (s Subject) dial(ctx context.Context, listener addr.Addr) (transport.Conn, error) {
+	return s.Transport.Dial(ctx, s.to(listener))
+}
+
 // Run tests a transport.
 func Run(t *testing.T, subject func(t *testing.T) Subject) {
 	for _, c := range cases() {
-		t.Run(c.name, func(t *testing.T) { c.run(t, subject(t)) })
+		t.Run(c.name, func(t *testing.T) { c.test(t, subject) })
 	}
 }
 
@@ -42,7 +80,7 @@ func Run(t *testing.T, subject func(t *testing.T) Subject) {
 func RunVirtual(t *testing.T, subject func(t *testing.T) Subject) {
 	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { c.run(t, subject(t)) })
+			synctest.Test(t, func(t *testing.T) { c.test(t, subject) })
 		})
 	}
 }
@@ -52,12 +90,28 @@ type testCase struct {
 	run  func(*testing.T, Subject)
 }
 
+// test runs the case, and sees that nothing is left of the connections.
+func (c testCase) test(t *testing.T, subject func(t *testing.T) Subject) {
+	s := subject(t)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		defer cancel()
+		for _, used := range []transport.Transport{s.Transport, s.listener()} {
+			if settler, ok := used.(transport.Settler); ok {
+				settler.Settle(ctx)
+			}
+		}
+	})
+	c.run(t, s)
+}
+
 func cases() []testCase {
 	return []testCase{
 		{"port 0 becomes a port of its own", testPortZero},
 		{"an address without a port is refused", testNoPort},
-		{"a port is listened on once", testAddressInUse},
-		{"dialling nobody is refused", testRefused},
+		{"an address is listened on once", testAddressInUse},
+		{"only what can listen does", testDialOnly},
+		{"dialling nobody fails", testNobody},
 		{"a cancelled dial is not begun", testDialCancelled},
 		{"cancelling ends a dial", testCancelDial},
 		{"a deadline ends a dial", testDialDeadline},
@@ -86,7 +140,7 @@ func cases() []testCase {
 // listen listens until the test ends.
 func listen(t *testing.T, s Subject) transport.Listener {
 	t.Helper()
-	l, err := s.Transport.Listen(t.Context(), s.Listen)
+	l, err := s.listener().Listen(t.Context(), s.Listen)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +155,7 @@ func connect(t *testing.T, s Subject, l transport.Listener) (dialled, accepted t
 	accepting := inBackground(func() (transport.Conn, error) { return accept(l) })
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	dialled, dialErr := s.Transport.Dial(ctx, l.Addr())
+	dialled, dialErr := s.dial(ctx, l.Addr())
 	if dialErr != nil {
 		_ = l.Close() // unblocks Accept
 	}
