@@ -54,12 +54,15 @@ type run struct {
 	refine   *session.Refine
 	direct   *session.Direct
 	sessions sync.WaitGroup
-	done     chan struct{} // closed when everything has ended
+	cut      context.CancelFunc // ends what goes on of closed connections
+	settling context.Context    // until when it may
+	done     chan struct{}      // closed when everything has ended
 }
 
 // newRun makes what runs until Stop. The context given to Start has no say in that.
 func (p *P2p) newRun(ctx context.Context) *run {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	settling, cut := context.WithCancel(context.WithoutCancel(ctx))
 	env := p.env()
 	seeds := session.NewSeedSync(env, p.settings.Seeds)
 	return &run{
@@ -71,6 +74,8 @@ func (p *P2p) newRun(ctx context.Context) *run {
 		outbound: session.NewOutbound(env, p.settings.OutboundConnections, seeds),
 		refine:   session.NewRefine(env),
 		direct:   session.NewDirect(ctx, env, seeds),
+		cut:      cut,
+		settling: settling,
 		done:     make(chan struct{}),
 	}
 }
@@ -109,6 +114,7 @@ func (p *P2p) Start(ctx context.Context) error {
 	}
 	if err != nil {
 		r.cancel()
+		r.cut()
 		p.setState(Stopped)
 		close(r.done)
 		return err
@@ -160,12 +166,24 @@ func (p *P2p) work(r *run) {
 			ch.Close(channel.ErrStopped)
 		}
 		r.sessions.Wait()
+		p.settle(r)
 		p.closeStore()
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.setState(Stopped)
 		close(r.done)
 	}()
+}
+
+// settleTime bounds the wait for what was written to closed connections to arrive.
+const settleTime = time.Second
+
+// settle waits for what goes on of the connections that were closed.
+func (p *P2p) settle(r *run) {
+	defer r.cut()
+	ctx, cancel := context.WithTimeout(r.settling, settleTime)
+	defer cancel()
+	p.transports.Settle(ctx)
 }
 
 // Stop ends everything the node does and waits for it: no new connections, then
@@ -234,6 +252,7 @@ func (p *P2p) abort(ctx context.Context, r *run) error {
 	for _, ch := range left {
 		ch.Abort(channel.ErrStopped)
 	}
+	r.cut()
 	timer := time.NewTimer(abortTime)
 	defer timer.Stop()
 	select {

@@ -17,10 +17,17 @@ func WithLogger(log *zap.Logger) Option {
 }
 
 // WithTransports replaces the ways in which the node connects and listens, by
-// scheme: an in-memory network for tests, say. The default is
-// transport.Default().
+// scheme: an in-memory network for tests, say. The default is what
+// transport.DefaultVia offers over the proxies of the settings.
 func WithTransports(set transport.Set) Option {
 	return func(p *P2p) { p.transports = set }
+}
+
+// WithTransport adds a way to connect and listen, for the addresses of one more scheme, or
+// takes the place of the one that served it. To be dialled the scheme must be among
+// the active profiles; its time limits are those that the settings have for it.
+func WithTransport(scheme string, t transport.Transport) Option {
+	return func(p *P2p) { p.more = append(p.more, transport.Named{Scheme: scheme, Transport: t}) }
 }
 
 // WithRandom replaces where the node's choices come from, such as which address it

@@ -28,6 +28,7 @@ type P2p struct {
 	settings   Settings // what Reload changes of it is guarded by mu, the rest is not changed
 	log        *zap.Logger
 	transports transport.Set
+	more       []transport.Named // that options add to the transports
 	registry   *protocol.Registry
 	hosts      *hosts.Hosts
 	families   *session.Families
@@ -59,17 +60,20 @@ var _ session.Node = (*P2p)(nil)
 // joins every fault of the settings, each a *SettingError.
 func New(settings Settings, options ...Option) (*P2p, error) {
 	p := &P2p{
-		settings:   settings.clone(),
-		log:        zap.NewNop(),
-		transports: transport.Default(),
-		registry:   &protocol.Registry{},
-		encoder:    channel.NewEncoder(settings.MagicBytes),
-		random:     rand.New(unguessable{}),
-		channels:   make(map[*channel.Channel]struct{}),
+		settings: settings.clone(),
+		log:      zap.NewNop(),
+		registry: &protocol.Registry{},
+		encoder:  channel.NewEncoder(settings.MagicBytes),
+		random:   rand.New(unguessable{}),
+		channels: make(map[*channel.Channel]struct{}),
 	}
 	for _, o := range options {
 		o(p)
 	}
+	if p.transports == nil {
+		p.transports = transport.DefaultVia(transport.Proxies{Tor: settings.TorSocks5Proxy, I2P: settings.I2PSocks5Proxy})
+	}
+	p.transports = p.transports.With(p.more...)
 	if err := settings.ValidateFor(p.transports); err != nil {
 		return nil, fmt.Errorf("p2p settings: %w", err)
 	}

@@ -43,7 +43,9 @@ type Settings struct {
 	Seeds []addr.Addr
 
 	// ActiveProfiles are the schemes this node dials. MixedProfiles are schemes
-	// that it reaches through an active one, such as tcp through socks5.
+	// that it reaches through an active one: tcp through tor, nym or socks5, tor
+	// through socks5, and so with +tls. A mixed scheme that one of them carries is never
+	// dialled directly, also when it is active itself, nor is a name of it looked up here.
 	ActiveProfiles []string
 	MixedProfiles  []string
 
@@ -114,8 +116,12 @@ type Settings struct {
 	Blacklist []BlacklistEntry
 
 	// TorSocks5Proxy, NymSocks5Proxy and I2PSocks5Proxy are the proxies through
-	// which those networks are reached; the zero address is none. Only I2P has a
-	// default: socks5://127.0.0.1:4447/.
+	// which those networks are reached, each socks5://[user:password@]host:port. Tor's
+	// and Nym's, when they are not zero, carry mixed schemes over socks5. The tor scheme goes
+	// through Tor's too, or without one through socks5://127.0.0.1:9050/; the i2p
+	// scheme through I2P's, which is socks5://127.0.0.1:4447/ by default. A proxy without
+	// a user is told a made-up one for each destination, so that one network path does not
+	// serve two of them.
 	TorSocks5Proxy addr.Addr
 	NymSocks5Proxy addr.Addr
 	I2PSocks5Proxy addr.Addr
@@ -191,6 +197,11 @@ func DefaultProfile(scheme string) Profile {
 	default:
 		return Profile{ConnectTimeout: 65 * time.Second, HandshakeTimeout: 55 * time.Second, HeartbeatInterval: 90 * time.Second}
 	}
+}
+
+// Routes returns how addresses are dialled under these settings.
+func (s *Settings) Routes() session.Routes {
+	return session.Routes{Active: s.ActiveProfiles, Mixed: s.MixedProfiles, TorProxy: s.TorSocks5Proxy, NymProxy: s.NymSocks5Proxy}
 }
 
 // Profile returns the time limits of a scheme: those of Profiles, or those of

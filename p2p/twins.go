@@ -67,11 +67,13 @@ func (t *twins) addInbound(ch *channel.Channel) {
 	}
 }
 
-// claimed returns the endpoints that a peer lists as its own, each once.
+// claimed returns the endpoints that a peer lists as its own, each once, and the one it came
+// from: where nodes dial from the socket that they listen on, that is theirs as well.
 func claimed(ch *channel.Channel) []endpoint {
 	listed := ch.Remote().ExtSendAddr
+	listed = append([]addr.Addr{ch.Addr()}, listed[:min(len(listed), mostClaims)]...)
 	var es []endpoint
-	for _, a := range listed[:min(len(listed), mostClaims)] {
+	for _, a := range listed {
 		if e, ok := endpointOf(a); ok && !slices.Contains(es, e) {
 			es = append(es, e)
 		}

@@ -39,6 +39,7 @@ func (s *Settings) ValidateFor(transports transport.Set) error {
 	v.profiles(s)
 	v.inbound(s, transports)
 	v.addresses(s)
+	v.proxies(s)
 	v.check(s.BanPolicy == BanStrict || s.BanPolicy == BanRelaxed, "BanPolicy", string(s.BanPolicy), `use "strict" or "relaxed"`)
 	for _, e := range s.Blacklist {
 		_, err := hosts.NewBlacklist([]hosts.BlacklistEntry{e})
@@ -108,7 +109,8 @@ func (v *validator) profiles(s *Settings) {
 
 func (v *validator) inbound(s *Settings, transports transport.Set) {
 	for _, a := range s.Inbound {
-		v.check(transports[a.Scheme()] != nil, "Inbound", a.Redacted(), "listen on one of "+strings.Join(transports.Schemes(), ", "))
+		schemes := transports.Listening()
+		v.check(slices.Contains(schemes, a.Scheme()), "Inbound", a.Redacted(), "listen on one of "+strings.Join(schemes, ", "))
 		v.port("Inbound", a, true)
 	}
 }
@@ -127,6 +129,14 @@ func (v *validator) addresses(s *Settings) {
 	}
 	for _, a := range s.Seeds {
 		v.port("Seeds", a, false)
+	}
+}
+
+// proxies checks where other networks are reached.
+func (v *validator) proxies(s *Settings) {
+	for field, a := range map[string]addr.Addr{"TorSocks5Proxy": s.TorSocks5Proxy, "NymSocks5Proxy": s.NymSocks5Proxy, "I2PSocks5Proxy": s.I2PSocks5Proxy} {
+		port, _ := a.Port()
+		v.check(a.IsZero() || a.Scheme() == addr.Socks5 && port != 0, field, a.Redacted(), "write it as socks5://host:port, or socks5://user:password@host:port")
 	}
 }
 

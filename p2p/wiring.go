@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"dchat/p2p/addr"
 	"dchat/p2p/channel"
 	"dchat/p2p/hosts"
 	"dchat/p2p/protocol"
@@ -43,7 +44,7 @@ func (p *P2p) env() *session.Env {
 		Identity:     protocol.Identity{NodeID: s.NodeID, AppName: s.AppName, AppVersion: s.AppVersion},
 		HideFeatures: s.HideFeatures,
 		External:     p.external,
-		Active:       s.ActiveProfiles,
+		Routes:       s.Routes(),
 		Families:     p.families,
 		Localnet:     s.Localnet,
 		Refused:      p.hosts.Refused,
@@ -94,14 +95,15 @@ func (p *P2p) jitter(most time.Duration) time.Duration {
 
 // dialable returns the schemes of the addresses that this node can dial, each once.
 func (p *P2p) dialable() []string {
-	s := &p.settings
-	var schemes []string
-	for _, scheme := range hosts.Dialable(s.ActiveProfiles, s.MixedProfiles, !s.TorSocks5Proxy.IsZero(), !s.NymSocks5Proxy.IsZero()) {
-		if p.transports[scheme] != nil && !slices.Contains(schemes, scheme) {
-			schemes = append(schemes, scheme)
-		}
-	}
-	return schemes
+	routes := p.settings.Routes()
+	return routes.Schemes(func(scheme string) bool { return p.transports[scheme] != nil })
+}
+
+// leadsNowhere tells whether an address is in vain to dial just now.
+func (p *P2p) leadsNowhere(a addr.Addr) bool {
+	routes := p.settings.Routes()
+	_, mixed := routes.Of(a)
+	return !mixed && p.families.Skips(a)
 }
 
 func (p *P2p) hostSettings() hosts.Settings {
@@ -121,7 +123,7 @@ func (p *P2p) hostSettings() hosts.Settings {
 		DisableGreys:     s.DisableGreys,
 		DialNames:        s.DialNames,
 		BanTime:          s.BanTime,
-		Unusable:         p.families.Skips,
+		Unusable:         p.leadsNowhere,
 		File:             s.Hostlist,
 	}
 }

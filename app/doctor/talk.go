@@ -85,7 +85,8 @@ func (e *examination) newConversation(limit context.Context, f *finding, conn tr
 		patience: s.Profile(to.Scheme()).HandshakeTimeout,
 	}
 	if kind == channel.Seed {
-		schemes := hosts.Dialable(s.ActiveProfiles, s.MixedProfiles, !s.TorSocks5Proxy.IsZero(), !s.NymSocks5Proxy.IsZero())
+		routes := s.Routes()
+		schemes := routes.Schemes(func(scheme string) bool { return e.Transports[scheme] != nil })
 		schemes = slices.DeleteFunc(schemes, func(scheme string) bool { return !hosts.Shareable(scheme) })
 		slices.Sort(schemes)
 		c.ask = &wire.GetAddr{Max: askFor, Transports: slices.Compact(schemes)} // each once, or they may not fit

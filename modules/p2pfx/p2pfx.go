@@ -2,7 +2,8 @@
 //
 // It provides *p2p.P2p and needs p2p.Settings; a *zap.Logger and a transport.Set
 // are used when there are any. The protocols in the value group "protocols" are
-// registered, in no particular order. OnStart and OnStop are the node's Start and
+// registered, in no particular order, and the transports in the value group
+// "transports", each a transport.Named, are added to those there are. OnStart and OnStop are the node's Start and
 // Stop; both run only if something asks for the node.
 //
 // To swap it, replace what it needs or what it provides at the root of the
@@ -35,6 +36,7 @@ type Params struct {
 	Settings   p2p.Settings
 	Protocols  []protocol.Registration `group:"protocols"`
 	Transports transport.Set           `optional:"true"`
+	More       []transport.Named       `group:"transports"`
 	Log        *zap.Logger             `optional:"true"`
 }
 
@@ -44,6 +46,9 @@ func New(p Params) (*p2p.P2p, error) {
 	var options []p2p.Option
 	if p.Transports != nil {
 		options = append(options, p2p.WithTransports(p.Transports))
+	}
+	for _, t := range p.More {
+		options = append(options, p2p.WithTransport(t.Scheme, t.Transport))
 	}
 	if p.Log != nil {
 		options = append(options, p2p.WithLogger(p.Log.Named("p2p")))

@@ -41,8 +41,12 @@ func FuzzParse(f *testing.F) {
 		if ip, ok := a.IP(); ok && a.IsGlobal() != addr.IsGlobalIP(ip) {
 			t.Fatalf("%q and %v are not equally global", a, ip)
 		}
+		if b, ok := a.Destination(); ok {
+			mustBeStable(t, b)
+		}
 		a.HostPort()
 		a.FilePath()
+		a.Userinfo()
 	})
 }
 

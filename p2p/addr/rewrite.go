@@ -51,6 +51,16 @@ func (a Addr) withPort(port string) (Addr, bool) {
 	return rewritten, !rewritten.IsZero()
 }
 
+// WithPath is the address with that path, which begins with a slash, instead of its own; false when
+// it has no host or would become longer than MaxLen.
+func (a Addr) WithPath(path string) (Addr, bool) {
+	if a.Host() == "" || !strings.HasPrefix(path, "/") {
+		return Addr{}, false
+	}
+	rewritten := reparse(a.text[:a.pathStart] + path + a.text[a.pathEnd:])
+	return rewritten, !rewritten.IsZero()
+}
+
 // WithScheme is the address with another scheme. It is false when the new scheme is not valid or
 // has other rules for normal form: tcp, tor, nym and socks5 (with or without +tls) can be
 // exchanged for one another, and so can quic, i2p, unix and the like.

@@ -162,14 +162,6 @@ type vectors struct {
 		Saved  string
 		Left   map[string]int `json:"entries_left_after_loading_12000"`
 	} `json:"hostlist_file"`
-	TransportMixing []struct {
-		Active, Mixed     []string
-		TorProxy          *string `json:"tor_socks5_proxy"`
-		NymProxy          *string `json:"nym_socks5_proxy"`
-		Dial              map[string][][]any
-		DialableSchemes   []string `json:"dialable_schemes"`
-		GetaddrTransports []string `json:"getaddr_transports"`
-	} `json:"transport_mixing"`
 	Limits    map[string]any `json:"host_list_limits"`
 	Shareable []string       `json:"shareable_schemes"`
 }

@@ -17,6 +17,7 @@ import (
 
 	"dchat/p2p/addr"
 	"dchat/p2p/hosts"
+	"dchat/p2p/session"
 	"dchat/p2p/wire"
 )
 
@@ -79,7 +80,8 @@ func TestFilterAsRecorded(t *testing.T) {
 			b := blacklist(t, row.Config.Blacklist)
 			filter := func(s *hosts.Settings) {
 				s.Localnet = row.Config.Localnet
-				s.Dialable = hosts.Dialable(row.Config.ActiveProfiles, row.Config.MixedProfiles, false, false)
+				routes := session.Routes{Active: row.Config.ActiveProfiles, Mixed: row.Config.MixedProfiles}
+				s.Dialable = routes.Schemes(func(string) bool { return true })
 				s.External, s.Seeds, s.Peers = addrs(row.Config.ExternalAddrs), addrs(row.Config.Seeds), addrs(row.Config.Peers)
 				s.Blacklist = b
 			}
@@ -265,28 +267,6 @@ func TestBlacklistOfInboundAsRecorded(t *testing.T) {
 		h := book(t, func(s *hosts.Settings) { s.Blacklist = blacklist(t, []blacklistRow{row.Entry}) })
 		if accepted := !h.Blacklisted(peer); accepted != row.Accepted {
 			t.Errorf("%v: accepted is %v, want %v", row.Entry, accepted, row.Accepted)
-		}
-	}
-}
-
-func TestDialableSchemesAsRecorded(t *testing.T) {
-	for _, row := range recorded(t).TransportMixing {
-		got := hosts.Dialable(row.Active, row.Mixed, row.TorProxy != nil, row.NymProxy != nil)
-		for text, routes := range row.Dial {
-			scheme := addr.MustParse(text).Scheme()
-			if can := slices.Contains(got, scheme); can != (len(routes) > 0) {
-				t.Errorf("%v mixed %v: %s can be dialled is %v", row.Active, row.Mixed, text, can)
-			}
-		}
-		if row.DialableSchemes == nil { // one row has only routes
-			continue
-		}
-		if !slices.Equal(got, row.DialableSchemes) {
-			t.Errorf("%v mixed %v: %v, want %v", row.Active, row.Mixed, got, row.DialableSchemes)
-		}
-		asked := slices.DeleteFunc(got, func(s string) bool { return !hosts.Shareable(s) })
-		if !slices.Equal(asked, row.GetaddrTransports) {
-			t.Errorf("%v mixed %v: asks for %v, want %v", row.Active, row.Mixed, asked, row.GetaddrTransports)
 		}
 	}
 }

@@ -20,13 +20,17 @@ var ErrNotGlobal = errors.New("it leads into a private network")
 // Connector dials addresses.
 type Connector struct{ env *Env }
 
+// errConnected says that a connection to an address would be the second.
+var errConnected = errors.New("the peer is connected already")
+
 // Check says why an address cannot be dialled by this node at all, or nil.
 func (c Connector) Check(a addr.Addr) error {
-	if c.env.Transports[a.Scheme()] == nil {
-		return fmt.Errorf("no transport %q in this program", a.Scheme())
+	endpoints, _ := c.env.Routes.Of(a)
+	if len(endpoints) == 0 {
+		return c.env.Routes.fault(a)
 	}
-	if !slices.Contains(c.env.Active, a.Scheme()) {
-		return fmt.Errorf("%q is not among the active profiles (%s)", a.Scheme(), strings.Join(c.env.Active, ", "))
+	if !slices.ContainsFunc(endpoints, c.served) {
+		return fmt.Errorf("no transport %q in this program", endpoints[0].Scheme())
 	}
 	if c.env.Refused(a) {
 		return errors.New("it is blacklisted, banned, or our own")
@@ -34,16 +38,20 @@ func (c Connector) Check(a addr.Addr) error {
 	return nil
 }
 
+// served tells whether there is a transport for an endpoint.
+func (c Connector) served(endpoint addr.Addr) bool { return c.env.Transports[endpoint.Scheme()] != nil }
+
 // Dialled is a connection that we made, and when its handshake must be done.
 type Dialled struct {
 	transport.Conn
 	deadline time.Time
+	endpoint addr.Addr // that the peer may know was dialled; the zero address for none
 }
 
-// Dial connects to an address that the operator named, or a user of the node. The
-// connect timeout of its scheme bounds all of it: the lookup of a name, the
-// connection, the TLS handshake and, as the deadline of what is returned, the
-// handshake of the nodes.
+// Dial connects to an address that the operator named, or a user of the node. Where there
+// are several routes to it they are tried in turn. The connect timeout of the slowest
+// route bounds all of it: the lookup of a name, the connection, what a proxy does, the TLS
+// handshake and, as the deadline of what is returned, the handshake of the nodes.
 func (c Connector) Dial(ctx context.Context, a addr.Addr) (Dialled, error) {
 	return c.dial(ctx, a, nil)
 }
@@ -68,14 +76,69 @@ func (c Connector) dial(ctx context.Context, a addr.Addr, check func(netip.Addr)
 	if err := c.Check(a); err != nil {
 		return Dialled{}, err
 	}
-	deadline := time.Now().Add(c.env.Profile(a.Scheme()).ConnectTimeout)
+	if c.env.connected(a) != nil {
+		return Dialled{}, errConnected
+	}
+	endpoints, mixed := c.env.Routes.Of(a)
+	endpoints = slices.DeleteFunc(endpoints, func(e addr.Addr) bool { return !c.served(e) })
+	var timeout time.Duration
+	for _, e := range endpoints {
+		timeout = max(timeout, c.env.Profile(e.Scheme()).ConnectTimeout)
+	}
+	deadline := time.Now().Add(timeout)
+	var failed []error
+	for i, e := range endpoints {
+		share := time.Until(deadline) / time.Duration(len(endpoints)-i)
+		conn, err := c.connect(ctx, e, time.Now().Add(share), check)
+		if !mixed {
+			c.env.Families.tried(a, err)
+		}
+		if err == nil {
+			d := Dialled{Conn: conn, deadline: deadline}
+			if !proxied(e, mixed) {
+				d.endpoint = e
+			}
+			return d, nil
+		}
+		failed = append(failed, err)
+	}
+	return Dialled{}, routesFailed(failed)
+}
+
+// connect dials one endpoint.
+func (c Connector) connect(ctx context.Context, endpoint addr.Addr, deadline time.Time, check func(netip.Addr) error) (transport.Conn, error) {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	conn, err := c.env.Transports.DialChecked(ctx, a, check)
-	if err != nil {
-		c.env.Families.Failed(a, err)
-		return Dialled{}, err
-	}
-	c.env.Families.Worked(a)
-	return Dialled{conn, deadline}, nil
+	return c.env.Transports.DialChecked(ctx, endpoint, check)
 }
+
+// routesFailed is the error of all routes together. One that says something about the
+// address comes first, since what is known of the address depends on it.
+func routesFailed(failed []error) error {
+	if len(failed) == 1 {
+		return failed[0]
+	}
+	for _, err := range failed {
+		if !LocalFault(err) {
+			return &routesError{cause: err, all: failed}
+		}
+	}
+	return &routesError{cause: failed[0], all: failed}
+}
+
+// routesError says that every route to an address failed.
+type routesError struct {
+	cause error
+	all   []error
+}
+
+func (e *routesError) Error() string {
+	texts := make([]string, len(e.all))
+	for i, err := range e.all {
+		texts[i] = err.Error()
+	}
+	return "every route failed: " + strings.Join(texts, "; ")
+}
+
+// Unwrap gives the error that says most.
+func (e *routesError) Unwrap() error { return e.cause }

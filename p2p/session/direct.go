@@ -95,6 +95,9 @@ func (s *Direct) check(a addr.Addr) error {
 
 // existing returns a channel that another session has to the address, or nil.
 func (s *Direct) existing(a addr.Addr) *channel.Channel {
+	if ch := s.env.connected(a); ch != nil {
+		return ch
+	}
 	for _, ch := range s.env.Node.Channels() {
 		if ch.Addr() == a && ch.Kind()&(channel.Outbound|channel.Manual) != 0 {
 			return ch
@@ -157,7 +160,7 @@ func (s *Direct) connect(a addr.Addr, l *line) {
 		deadline: conn.deadline,
 		kind:     channel.Direct,
 		known:    a,
-		endpoint: a,
+		endpoint: conn.endpoint,
 		begun: func(begun *channel.Channel) {
 			ch = begun
 			s.emit(dnet.Event{Name: dnet.DirectConnected, Addr: a, Channel: ch.ID()})

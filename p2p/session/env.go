@@ -44,8 +44,8 @@ type Env struct {
 	Identity     protocol.Identity
 	HideFeatures bool
 	External     func() []addr.Addr // our own addresses
-	Active       []string           // the schemes that may be dialled
-	Families     *Families          // whether they lead anywhere
+	Routes       Routes             // how addresses are dialled
+	Families     *Families          // whether those that are dialled directly lead anywhere
 	Localnet     bool               // private and loopback addresses are as good as others
 	Profile      func(scheme string) Profile
 	Hosts        *hosts.Hosts
@@ -185,6 +185,21 @@ func (e *Env) features(kind channel.Kind) []wire.Feature {
 		return nil
 	}
 	return e.Registry.Features(kind)
+}
+
+// connected returns the open channel, whoever made it, to a peer that an address stands
+// for, or nil. It knows only of schemes where nodes dial from the address that they
+// listen on: stock nodes take a second connection between the same two for a fault.
+func (e *Env) connected(a addr.Addr) *channel.Channel {
+	if a.Scheme() != addr.QUIC {
+		return nil
+	}
+	for _, ch := range e.Node.Channels() {
+		if ch.Addr() == a {
+			return ch
+		}
+	}
+	return nil
 }
 
 // askPeers asks everybody who is connected for addresses.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dchat/p2p/addr"
+	"dchat/p2p/transport"
 )
 
 const (
@@ -70,6 +71,15 @@ func (f *Families) other(of *family) *family {
 	return &f.families[0]
 }
 
+// tried learns from a dial, which failed unless err is nil.
+func (f *Families) tried(a addr.Addr, err error) {
+	if err != nil {
+		f.Failed(a, err)
+	} else {
+		f.Worked(a)
+	}
+}
+
 // Failed learns from a dial that failed. Any failure but one on our side shows that
 // there is a way.
 func (f *Families) Failed(a addr.Addr, err error) {
@@ -120,10 +130,10 @@ func (f *Families) of(a addr.Addr) *family {
 }
 
 // LocalFault tells whether a dial failed for a fault on our side, such as a network
-// that cannot be reached from here or too many open files: it says nothing about the
-// address.
+// that cannot be reached from here, too many open files or a proxy that does not work: it
+// says nothing about the address.
 func LocalFault(err error) bool {
-	return noRoute(err) || isOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM)
+	return noRoute(err) || errors.Is(err, transport.ErrProxy) || isOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM)
 }
 
 // noRoute tells whether this machine had no way to an address.

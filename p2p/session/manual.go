@@ -99,7 +99,7 @@ const lasted = 2 * time.Second
 
 // connect tries until there is a connection or the slot ends.
 func (s *manualSlot) connect() {
-	for {
+	for s.unconnected() {
 		conn, err := s.session.connector.Dial(s.ctx, s.peer)
 		if err == nil {
 			s.serve(conn)
@@ -114,6 +114,22 @@ func (s *manualSlot) connect() {
 	}
 }
 
+// unconnected waits while the peer is connected without our doing, and reports whether
+// to go on.
+func (s *manualSlot) unconnected() bool {
+	for s.ctx.Err() == nil {
+		ch := s.session.env.connected(s.peer)
+		if ch == nil {
+			return true
+		}
+		select {
+		case <-ch.Done():
+		case <-s.ctx.Done():
+		}
+	}
+	return false
+}
+
 // serve runs the connection; at its end the slot begins again.
 func (s *manualSlot) serve(conn Dialled) {
 	s.began = time.Now()
@@ -122,7 +138,7 @@ func (s *manualSlot) serve(conn Dialled) {
 		deadline: conn.deadline,
 		kind:     channel.Manual,
 		known:    s.peer,
-		endpoint: s.peer,
+		endpoint: conn.endpoint,
 		begun:    s.hold,
 		ended: func(err error) {
 			s.session.env.logEnd(channel.Manual, s.peer, err)

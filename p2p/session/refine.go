@@ -146,7 +146,7 @@ func (s *Refine) try(ctx context.Context, a addr.Addr) {
 		deadline: earlier(conn.deadline, time.Now().Add(refineTime)),
 		kind:     channel.Refine,
 		known:    a,
-		endpoint: a,
+		endpoint: conn.endpoint,
 		opened:   func() error { return errRefined },
 		ended:    func(err error) { s.tried(ctx, a, err) },
 	})
@@ -157,7 +157,7 @@ func (s *Refine) tried(ctx context.Context, a addr.Addr, err error) {
 	<-s.workers
 	book := s.env.Hosts
 	switch {
-	case errors.Is(err, errRefined):
+	case errors.Is(err, errRefined), errors.Is(err, errConnected):
 		book.Answered(a)
 		s.env.Log.Debug("Address answers", zap.String("addr", a.Redacted()))
 		return

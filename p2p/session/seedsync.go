@@ -80,7 +80,7 @@ func (s *SeedSync) ask(ctx context.Context, seed addr.Addr) {
 		deadline: conn.deadline,
 		kind:     channel.Seed,
 		known:    seed,
-		endpoint: seed,
+		endpoint: conn.endpoint,
 		ended:    func(err error) { s.ended(ctx, seed, err) },
 	})
 }

@@ -148,7 +148,7 @@ func (s *outboundSlot) serve(a addr.Addr, conn Dialled) {
 		deadline: conn.deadline,
 		kind:     channel.Outbound,
 		known:    a,
-		endpoint: a,
+		endpoint: conn.endpoint,
 		begun: func(ch *channel.Channel) {
 			s.hold(ch)
 			s.emit(dnet.Event{Name: dnet.SlotConnected, Addr: a, Channel: ch.ID()})

@@ -16,6 +16,8 @@ import (
 const (
 	mismatchTime = time.Hour
 	magicTime    = 10 * time.Minute
+	// connectedTime is how long an address is left alone that a connection stands for.
+	connectedTime = time.Minute
 )
 
 // dialFailed tells the address book what becomes of an address, which was being
@@ -27,6 +29,8 @@ func dialFailed(ctx context.Context, book *hosts.Hosts, a addr.Addr, err error) 
 		book.Release(a)
 	case d > 0:
 		book.Avoid(a, d)
+	case errors.Is(err, errConnected):
+		book.Avoid(a, connectedTime)
 	default:
 		book.Failed(a)
 	}

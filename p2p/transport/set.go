@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"sync"
 
 	"dchat/p2p/addr"
 )
@@ -13,15 +14,66 @@ import (
 // long as nobody changes it.
 type Set map[string]Transport
 
-// Default returns what this package offers over real sockets: tcp and tcp+tls.
-func Default() Set {
+// Named is a transport and the scheme of the addresses that it serves.
+type Named struct {
+	Scheme    string // such as "tcp"; in lower case, as addresses have it
+	Transport Transport
+}
+
+// Proxies are the SOCKS5 proxies behind which other networks lie, each
+// socks5://[user:password@]host:port; the zero address is the port on this machine
+// where the network's daemon listens if nobody has told it otherwise.
+type Proxies struct {
+	Tor addr.Addr // socks5://127.0.0.1:9050/
+	I2P addr.Addr // socks5://127.0.0.1:4447/
+}
+
+// Default returns what this package offers over real sockets, with the proxies where
+// they usually are; see DefaultVia.
+func Default() Set { return DefaultVia(Proxies{}) }
+
+// DefaultVia returns what this package offers over real sockets: tcp, quic, unix,
+// socks5, and through a proxy each tor and i2p; all but quic and unix also with +tls.
+func DefaultVia(p Proxies) Set {
 	tcp := &TCP{}
-	return Set{addr.TCP: tcp, addr.TCPTLS: &TLS{Over: tcp}}
+	s := Set{
+		addr.TCP: tcp,
+	}
+	for _, scheme := range []string{addr.TCP} {
+		s[scheme+"+tls"] = &TLS{Over: s[scheme]}
+	}
+	return s
+}
+
+// With returns the set with more transports, which take the place of those that
+// serve the same scheme.
+func (s Set) With(more ...Named) Set {
+	all := maps.Clone(s)
+	for _, n := range more {
+		all[n.Scheme] = n.Transport
+	}
+	return all
 }
 
 // Schemes returns the schemes that are served, sorted.
 func (s Set) Schemes() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(s)), func(scheme string) bool { return s[scheme] == nil })
+}
+
+// Listening returns the schemes that can be listened on, sorted.
+func (s Set) Listening() []string {
+	return slices.DeleteFunc(s.Schemes(), func(scheme string) bool { return !CanListen(s[scheme]) })
+}
+
+// Settle has every Settler among the transports settle.
+func (s Set) Settle(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, t := range s {
+		if settler, ok := t.(Settler); ok {
+			all.Go(func() { settler.Settle(ctx) })
+		}
+	}
+	all.Wait()
 }
 
 // Dial dials with the transport of the address's scheme. Without one the error

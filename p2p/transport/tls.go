@@ -52,6 +52,9 @@ func (t *TLS) DialChecked(ctx context.Context, a addr.Addr, check func(netip.Add
 	return conn, nil
 }
 
+// DialOnly implements the interface of that name: it is as what it goes over.
+func (t *TLS) DialOnly() bool { return !CanListen(t.Over) }
+
 // Listen implements Transport.
 func (t *TLS) Listen(ctx context.Context, a addr.Addr) (Listener, error) {
 	config, err := tlsConfig()
