@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"dchat/p2p/addr"
 	"dchat/p2p/channel"
 	"dchat/p2p/dnet"
+	"dchat/p2p/transport"
 )
 
 // SlotState is what an outbound slot is doing.
@@ -47,10 +49,11 @@ type outboundSlot struct {
 }
 
 // A slot dials so many addresses at once, and one in each interval in the long
-// run.
+// run. A proxy that does not work is given a longer pause.
 const (
 	dialBurst    = 3
 	dialInterval = time.Second
+	proxyPause   = 5 * time.Second
 )
 
 // fill picks an address and connects to it, until there is a connection or the
@@ -179,7 +182,10 @@ func (s *outboundSlot) failed(a addr.Addr, err error) {
 	if s.ctx.Err() != nil {
 		return
 	}
-	if LocalFault(err) { // the next address would fare no better
+	switch { // of a fault on our side: the next address would fare no better
+	case errors.Is(err, transport.ErrProxy):
+		s.due = time.Now().Add(proxyPause)
+	case LocalFault(err):
 		s.due = time.Now().Add(dialInterval)
 	}
 	s.session.env.Log.Info("Cannot connect", zap.String("peer", a.Redacted()), zap.Int("slot", s.index), zap.Error(err))

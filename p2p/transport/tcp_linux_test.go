@@ -1,7 +1,6 @@
 package transport_test
 
 import (
-	"net"
 	"syscall"
 	"testing"
 
@@ -20,38 +19,12 @@ func TestTCP(t *testing.T) {
 					Transport: &transport.TCP{},
 					Listen:    addr.MustParse("tcp://" + host + ":0"),
 					Stalled: func(t *testing.T) addr.Addr {
-						return addr.MustParse("tcp://" + stalledTCP(t, host+":0"))
+						return addr.MustParse("tcp://" + transporttest.StalledTCP(t, host+":0"))
 					},
 				}
 			})
 		})
 	}
-}
-
-// stalledTCP returns an endpoint whose backlog is full: the system answers no
-// further attempt to connect to it.
-func stalledTCP(t *testing.T, endpoint string) string {
-	l, err := net.Listen("tcp", endpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() }) // nothing was sent
-	socket, err := l.(*net.TCPListener).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := socket.Control(func(fd uintptr) { err = unix.Listen(int(fd), 0) }); err != nil {
-		t.Fatal(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := net.Dial("tcp", l.Addr().String()) // the one that waits to be accepted
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() }) // nothing was sent
-	return l.Addr().String()
 }
 
 func TestTCPSocketOptions(t *testing.T) {
