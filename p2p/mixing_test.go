@@ -224,3 +224,60 @@ func TestWhatCarriesNothingIsNotDialled(t *testing.T) {
 		}
 	})
 }
+
+func TestEachSchemeHasTheTimesOfItsProfile(t *testing.T) {
+	profile := p2p.Profile{ConnectTimeout: 20 * time.Second, HandshakeTimeout: 7 * time.Second, HeartbeatInterval: 40 * time.Second}
+	onion := addr.MustParse("tor://peer.example:1")
+	start := func(t *testing.T, tor transport.Transport, peers ...addr.Addr) *node {
+		return startNode(t, transport.Set{addr.Tor: tor}, withPeers(peers...), func(s *p2p.Settings) {
+			s.ActiveProfiles = []string{addr.Tor}
+			s.Profiles = map[string]p2p.Profile{addr.Tor: profile}
+		})
+	}
+	fails := func(t *testing.T, n *node, after time.Duration) {
+		t.Helper()
+		start := time.Now()
+		_, _, err := n.Channel(t.Context(), onion)
+		if took := time.Since(start); err == nil || took < after || took > after+time.Second {
+			t.Errorf("after %v: %v, want a failure after %v", took, err, after)
+		}
+	}
+	t.Run("connect", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			stalled := &carrier{fail: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
+			fails(t, start(t, stalled), profile.ConnectTimeout)
+		})
+	})
+	t.Run("handshake", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			mem := transport.NewMem()
+			l, err := mem.Listen(t.Context(), onion)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close() //nolint:errcheck // nothing is lost
+			swallow(t, l)
+			fails(t, start(t, mem), profile.HandshakeTimeout)
+		})
+	})
+	t.Run("heartbeat", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			mem := transport.NewMem()
+			l, err := mem.Listen(t.Context(), onion)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close() //nolint:errcheck // nothing is lost
+			start(t, mem, onion)
+			peer := p2ptest.Accept(t, l)
+			peer.Handshake()
+			peer.AnswerPing()
+			asked := time.Now()
+			<-time.After(profile.HeartbeatInterval - time.Second) // longer than the peer waits for a message
+			peer.AnswerPing()
+			if took := time.Since(asked); took < profile.HeartbeatInterval-time.Second || took > profile.HeartbeatInterval+time.Second {
+				t.Errorf("the second ping came after %v, want %v", took, profile.HeartbeatInterval)
+			}
+		})
+	})
+}
