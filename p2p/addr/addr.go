@@ -101,7 +101,7 @@ func (a Addr) FilePath() (string, bool) {
 	if host := a.Host(); host != "" && host != "localhost" {
 		return "", false
 	}
-	path := string(appendDecoded(nil, a.Path()))
+	path := decoded(a.Path())
 	if strings.IndexByte(path, 0) >= 0 {
 		return "", false
 	}

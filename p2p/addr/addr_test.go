@@ -32,6 +32,13 @@ func TestParseRefusesWhatTheGoldenDataLeavesOut(t *testing.T) {
 		"quic://@":          "no host",
 		"tcp://[1.2.3.4]:1": "host in brackets is no IPv6 address",
 		"tcp://[::1:1":      "host in brackets is no IPv6 address",
+
+		"tcp://[fe80::1%eth0]:1":    "host in brackets is no IPv6 address without a zone: leave out the % and what follows",
+		"quic://[fe80::1%25eth0]:1": "host in brackets is no IPv6 address without a zone: leave out the % and what follows",
+		"tcp://::1:1":               "no host: an IPv6 address is written in brackets",
+		"quic://2001:db8::1:26661":  "port is not a number from 0 to 65535: an IPv6 address is written in brackets",
+		"tcp://2001:db8::1":         "port is not a number from 0 to 65535: an IPv6 address is written in brackets",
+		"tcp://host:1:2":            "port is not a number from 0 to 65535",
 	} {
 		var parseErr *addr.ParseError
 		if got, err := addr.Parse(in); !errors.As(err, &parseErr) || parseErr.Reason != reason || !got.IsZero() {

@@ -2,6 +2,7 @@ package addr
 
 import (
 	"math"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -22,7 +23,7 @@ func (p *parser) authority(out []byte, rest string) (_ []byte, path, reason stri
 	colon := portColon(authority)
 	host, port := authority[:colon], authority[colon:]
 	if host == "" && (p.special || at >= 0 || port != "") {
-		return out, "", reasonNoHost
+		return out, "", unbracketed(reasonNoHost, authority)
 	}
 	p.hostStart = uint16(len(out))
 	if out, reason = appendHost(out, host, p.special); reason != "" {
@@ -34,12 +35,24 @@ func (p *parser) authority(out []byte, rest string) (_ []byte, path, reason stri
 	}
 	left := strings.TrimLeft(port[1:], "0123456789")
 	if left != "" && left[0] != '\\' {
-		return out, "", reasonPort
+		return out, "", unbracketed(reasonPort, authority)
 	}
 	// A backslash ends the port in every scheme, also where it does not end the authority.
 	path = rest[end-len(left):]
 	out, reason = p.appendPort(out, port[1:len(port)-len(left)])
 	return out, path, reason
+}
+
+// unbracketed adds to a reason what is wrong with an IPv6 address without brackets,
+// whose first colon is taken for that of the port.
+func unbracketed(reason, authority string) string {
+	withoutPort := authority[:max(0, strings.LastIndexByte(authority, ':'))]
+	for _, host := range []string{authority, withoutPort} {
+		if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
+			return reason + reasonBrackets
+		}
+	}
+	return reason
 }
 
 // portColon is where the port's colon stands in a host with port, or the length without one.

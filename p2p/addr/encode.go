@@ -26,8 +26,9 @@ func appendEncoded(out []byte, s, set string) []byte {
 	return out
 }
 
-// appendDecoded appends s with its percent-encoding undone; a '%' without two hex digits after it stays.
-func appendDecoded(out []byte, s string) []byte {
+// decoded is s with its percent-encoding undone; a '%' without two hex digits after it stays.
+func decoded(s string) string {
+	var out []byte
 	for i := 0; i < len(s); i++ {
 		if s[i] == '%' && i+2 < len(s) {
 			hi, lo := hexDigit(s[i+1]), hexDigit(s[i+2])
@@ -39,7 +40,7 @@ func appendDecoded(out []byte, s string) []byte {
 		}
 		out = append(out, s[i])
 	}
-	return out
+	return string(out)
 }
 
 // hexDigit is the value of a hex digit, -1 for anything else.

@@ -16,6 +16,8 @@ const (
 	reasonPort        = "port is not a number from 0 to 65535"
 	reasonIPv4        = "host ends in a number and is no IPv4 address"
 	reasonIPv6        = "host in brackets is no IPv6 address"
+	reasonZone        = reasonIPv6 + " without a zone: leave out the % and what follows"
+	reasonBrackets    = ": an IPv6 address is written in brackets"
 	reasonDomain      = "host is no valid domain name"
 	reasonOpaqueChars = "forbidden character in the host"
 )

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -59,7 +60,7 @@ func readGolden(t testing.TB) golden {
 	return g
 }
 
-// goldenReasons maps the golden data's names of errors to ours.
+// goldenReasons maps the golden data's names of errors to ours, which may say more.
 var goldenReasons = map[string]string{
 	"RelativeUrlWithoutBase": "no scheme: expected something like tcp://host:port",
 	"EmptyHost":              "no host",
@@ -79,7 +80,7 @@ func TestParseGolden(t *testing.T) {
 		got, err := addr.Parse(row.In)
 		if row.Err != "" {
 			var parseErr *addr.ParseError
-			if !errors.As(err, &parseErr) || parseErr.Reason != goldenReasons[row.Err] {
+			if !errors.As(err, &parseErr) || !strings.HasPrefix(parseErr.Reason, goldenReasons[row.Err]) {
 				t.Errorf("Parse(%q) = %q, error %v; want the error %s", row.In, got, err, row.Err)
 			}
 			continue

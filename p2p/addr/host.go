@@ -38,8 +38,11 @@ func appendHost(out []byte, host string, special bool) (_ []byte, reason string)
 	switch {
 	case strings.HasPrefix(host, "["):
 		ip, err := netip.ParseAddr(strings.TrimSuffix(host[1:], "]"))
-		if err != nil || !ip.Is6() || ip.Zone() != "" || !strings.HasSuffix(host, "]") {
+		switch {
+		case err != nil, !ip.Is6(), !strings.HasSuffix(host, "]"):
 			return out, reasonIPv6
+		case ip.Zone() != "":
+			return out, reasonZone
 		}
 		return appendIP(out, ip), ""
 	case special:
@@ -54,7 +57,7 @@ func appendHost(out []byte, host string, special bool) (_ []byte, reason string)
 func appendDomain(out []byte, host string) (_ []byte, reason string) {
 	start := len(out)
 	if strings.IndexByte(host, '%') >= 0 {
-		host = string(appendDecoded(nil, host))
+		host = decoded(host)
 	}
 	out = appendLower(out, host)
 	if name := out[start:]; !isASCII(name) || bytes.Contains(name, []byte("xn--")) {

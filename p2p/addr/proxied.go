@@ -7,7 +7,7 @@ import "strings"
 func (a Addr) Userinfo() (user, password string) {
 	userinfo := strings.TrimSuffix(a.text[a.authorityStart():a.hostStart], "@")
 	user, password, _ = strings.Cut(userinfo, ":")
-	return string(appendDecoded(nil, user)), string(appendDecoded(nil, password))
+	return decoded(user), decoded(password)
 }
 
 // Destination is what an address asks the proxy that it names for: tcp://host:port/ where a is
@@ -18,7 +18,7 @@ func (a Addr) Destination() (Addr, bool) {
 	if !ok || int(a.pathEnd) < len(a.text) {
 		return Addr{}, false
 	}
-	host := string(appendDecoded(nil, segment))
+	host := decoded(segment)
 	// All of these would have Parse find more in it than a host and a port, or less.
 	if strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || strings.ContainsRune(`/\?#@%`, r) }) {
 		return Addr{}, false

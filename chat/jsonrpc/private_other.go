@@ -1,7 +1,0 @@
-//go:build !unix
-
-package jsonrpc
-
-import "syscall"
-
-func makePrivate(_, _ string, _ syscall.RawConn) error { return nil }
