@@ -1,4 +1,5 @@
-// Package transport is how bytes travel between nodes: TCP, TLS over it, and an
+// Package transport is how bytes travel between nodes: TCP and unix sockets, QUIC,
+// SOCKS5 proxies with Tor and I2P behind them, TLS over what is not encrypted, and an
 // in-memory network for tests and for several nodes in one process.
 //
 // A [Transport] dials and listens for one or more schemes of address, and a

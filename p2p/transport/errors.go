@@ -41,7 +41,8 @@ type Error struct {
 // Error names the address without what is secret in it.
 func (e *Error) Error() string {
 	cause := e.Err.Error()
-	if errors.Is(e.Err, context.DeadlineExceeded) {
+	late := (*proxyError)(nil) // says who
+	if errors.Is(e.Err, context.DeadlineExceeded) && !errors.As(e.Err, &late) {
 		cause = "timed out"
 	}
 	return "cannot " + e.Op + " " + e.Addr.Redacted() + ": " + cause
