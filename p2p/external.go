@@ -111,9 +111,13 @@ func (o *ownIPv6) fill(a addr.Addr) addr.Addr {
 	return addr.FromIP(a.Scheme(), netip.AddrPortFrom(o.ip, port))
 }
 
+// mostExternal is how many addresses of its own a node has: more do not fit in a
+// handshake.
+const mostExternal = 10
+
 // external are the addresses by which others reach this node: those of the
 // settings, with its IPv6 address in place of [::] once it is known, and the port
-// that is listened on in place of 0.
+// that is listened on in place of 0; and then those at which ports are mapped.
 func (p *P2p) external() []addr.Addr {
 	var addrs []addr.Addr
 	for _, a := range p.settings.ExternalAddrs {
@@ -123,6 +127,11 @@ func (p *P2p) external() []addr.Addr {
 			}
 		}
 		addrs = append(addrs, p.own.fill(a))
+	}
+	for _, a := range p.MappedAddrs() {
+		if len(addrs) < mostExternal && !slices.Contains(addrs, a) {
+			addrs = append(addrs, a)
+		}
 	}
 	return addrs
 }

@@ -158,6 +158,32 @@ func TestA11InboundPeersDoNotDecideWhatOurAddressIs(t *testing.T) {
 	}
 }
 
+// TestA11TwoPeersOfOneNetworkDoNotDecideWhatOurAddressIs: whoever has one /32 has all of
+// it, and 50 liars that come in are no help.
+func TestA11TwoPeersOfOneNetworkDoNotDecideWhatOurAddressIs(t *testing.T) {
+	liars := [][2]string{{"2b09:1:1::1", forgedIP}, {"2b09:1:ffff::1", forgedIP}}
+	honest := [][2]string{{"2b01:1::1", seenIP}, {"2b02:1::1", seenIP}, {"2b03:1::1", seenIP}}
+	for _, c := range []struct {
+		name  string
+		peers [][2]string
+		want  string
+	}{
+		{"not known", liars, "::"},
+		{"known before", slices.Concat(honest, liars), seenIP},
+		{"known after", slices.Concat(liars, honest), seenIP},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, false, c.peers...)
+				for i := range 50 {
+					w.visit(fmt.Sprintf("2c%02d:1::1", i), forgedIP)
+				}
+				w.wantKnown(c.want)
+			})
+		})
+	}
+}
+
 // TestAPeerThatReachedUsByOurOwnAddressIsBelieved, since the system says the same.
 func TestAPeerThatReachedUsByOurOwnAddressIsBelieved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

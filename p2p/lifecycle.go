@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"dchat/p2p/channel"
+	"dchat/p2p/portmap"
 	"dchat/p2p/session"
 )
 
@@ -53,6 +54,7 @@ type run struct {
 	outbound *session.Outbound
 	refine   *session.Refine
 	direct   *session.Direct
+	mapper   *portmap.Mapper // nil: no port is to be mapped
 	sessions sync.WaitGroup
 	cut      context.CancelFunc // ends what goes on of closed connections
 	settling context.Context    // until when it may
@@ -65,7 +67,7 @@ func (p *P2p) newRun(ctx context.Context) *run {
 	settling, cut := context.WithCancel(context.WithoutCancel(ctx))
 	env := p.env()
 	seeds := session.NewSeedSync(env, p.settings.Seeds)
-	return &run{
+	r := &run{
 		ctx:      ctx,
 		cancel:   cancel,
 		env:      env,
@@ -78,6 +80,8 @@ func (p *P2p) newRun(ctx context.Context) *run {
 		settling: settling,
 		done:     make(chan struct{}),
 	}
+	r.mapper = p.mapper(r)
+	return r
 }
 
 // State returns the state the node is in now.
@@ -154,9 +158,13 @@ func (p *P2p) work(r *run) {
 	if p.knowsNobody() {
 		p.log.Warn("Neither peers nor seeds are configured and no address is known: this node connects to nobody")
 	}
-	for _, part := range []func(context.Context){
+	parts := []func(context.Context){
 		r.inbound.Run, r.manual.Run, r.seeds.Run, r.outbound.Run, r.refine.Run, r.direct.Run, p.keepStore,
-	} {
+	}
+	if r.mapper != nil {
+		parts = append(parts, r.mapper.Run)
+	}
+	for _, part := range parts {
 		r.sessions.Go(func() { part(r.ctx) })
 	}
 	go func() {

@@ -5,6 +5,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"dchat/p2p/portmap"
 	"dchat/p2p/transport"
 )
 
@@ -35,4 +36,10 @@ func WithTransport(scheme string, t transport.Transport) Option {
 // not be able to guess it. The default is the runtime's generator.
 func WithRandom(source rand.Source) Option {
 	return func(p *P2p) { p.random = rand.New(&sharedSource{source: source}) }
+}
+
+// WithGateways replaces the search for routers that map ports, for nodes whose
+// settings want that. The default is portmap.FindGateways.
+func WithGateways(search portmap.Search) Option {
+	return func(p *P2p) { p.gateways = search }
 }

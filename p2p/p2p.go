@@ -16,6 +16,7 @@ import (
 	"dchat/p2p/channel"
 	"dchat/p2p/dnet"
 	"dchat/p2p/hosts"
+	"dchat/p2p/portmap"
 	"dchat/p2p/protocol"
 	"dchat/p2p/session"
 	"dchat/p2p/transport"
@@ -29,6 +30,7 @@ type P2p struct {
 	log        *zap.Logger
 	transports transport.Set
 	more       []transport.Named // that options add to the transports
+	gateways   portmap.Search    // nil: the usual one
 	registry   *protocol.Registry
 	hosts      *hosts.Hosts
 	families   *session.Families

@@ -26,15 +26,26 @@ type Settings struct {
 	MagicBytes [4]byte
 
 	// Inbound are the addresses to listen on; none means no incoming connections.
-	// Port 0 takes any free port.
+	// Port 0 takes any free port. On unix:///absolute/path only programs of the same
+	// user can connect; a socket that a dead program left there is replaced.
 	Inbound []addr.Addr
 
-	// ExternalAddrs are the addresses by which others reach this node, at most 10.
+	// ExternalAddrs are the addresses by which others reach this node, at most 10, and
+	// none of them a unix socket.
 	// Port 0 stands for the one that is listened on, by the same scheme, and [::] for
 	// our own IPv6 address, once it is known from a connection or from what peers of
 	// three networks say. A peer that has dialled us and that we have dialled as well is
 	// recognised by these, and is then sent each message once.
 	ExternalAddrs []addr.Addr
+
+	// PortMapping asks the router in front of this machine, by NAT-PMP or UPnP, to pass
+	// connections from outside on to the IPv4 addresses and to the ports that Inbound
+	// takes, and to stop doing so when the node stops. The addresses at which it does are
+	// told to peers after ExternalAddrs, as long as there are no more than 10. The router,
+	// and whoever may look at its settings, learns that this node is here, and everybody
+	// who is told of it how it is reached: also when it dials only through proxies that
+	// hide where it is. Default false.
+	PortMapping bool
 
 	// Peers are connected to for as long as the node runs.
 	Peers []addr.Addr

@@ -41,7 +41,7 @@ func TestEveryFaultOfTheSettingsIsNamed(t *testing.T) {
 			profile.ConnectTimeout = 0
 			s.Profiles["tcp"] = profile
 		}},
-		{"Inbound", func(s *p2p.Settings) { s.Inbound = []addr.Addr{addr.MustParse("quic://127.0.0.1:7")} }},
+		{"Inbound", func(s *p2p.Settings) { s.Inbound = []addr.Addr{addr.MustParse("tor://127.0.0.1:7")} }},
 		{"Inbound", func(s *p2p.Settings) { s.Inbound = []addr.Addr{addr.MustParse("tcp://127.0.0.1")} }},
 		{"ExternalAddrs", func(s *p2p.Settings) { s.ExternalAddrs = []addr.Addr{addr.MustParse("tcp://127.0.0.1:0")} }},
 		{"ExternalAddrs", func(s *p2p.Settings) {
@@ -51,7 +51,10 @@ func TestEveryFaultOfTheSettingsIsNamed(t *testing.T) {
 		}},
 		{"Peers", func(s *p2p.Settings) { s.Peers = []addr.Addr{addr.MustParse("tcp://127.0.0.1:0")} }},
 		{"Peers", func(s *p2p.Settings) { s.Peers, s.Seeds = []addr.Addr{peer}, []addr.Addr{peer} }},
+		{"Peers", func(s *p2p.Settings) { s.Peers = []addr.Addr{addr.MustParse("socks5://user:secret@127.0.0.1:1/")} }},
 		{"Seeds", func(s *p2p.Settings) { s.Seeds = []addr.Addr{addr.MustParse("tcp://127.0.0.1")} }},
+		{"Seeds", func(s *p2p.Settings) { s.Seeds = []addr.Addr{addr.MustParse("tor://misspelt.onion:1")} }},
+		{"TorSocks5Proxy", func(s *p2p.Settings) { s.TorSocks5Proxy = addr.MustParse("socks5://user:secret@127.0.0.1:1/peer:2") }},
 		{"BanPolicy", func(s *p2p.Settings) { s.BanPolicy = "Strict" }},
 		{"Blacklist", func(s *p2p.Settings) { s.Blacklist = []p2p.BlacklistEntry{{}} }},
 	} {

@@ -117,12 +117,17 @@ func (v *validator) inbound(s *Settings, transports transport.Set) {
 
 func (v *validator) addresses(s *Settings) {
 	for _, a := range s.ExternalAddrs {
+		if a.Scheme() == addr.Unix {
+			v.check(false, "ExternalAddrs", a.Redacted(), "leave it out: nobody can reach a unix socket from outside, and its path is not for others to know")
+			continue
+		}
 		listens := slices.ContainsFunc(s.Inbound, func(inbound addr.Addr) bool { return inbound.Scheme() == a.Scheme() })
 		v.port("ExternalAddrs", a, listens)
 	}
-	v.check(len(s.ExternalAddrs) <= 10, "ExternalAddrs", fmt.Sprint(len(s.ExternalAddrs), " addresses"), "give at most 10: more do not fit in a handshake")
+	v.check(len(s.ExternalAddrs) <= mostExternal, "ExternalAddrs", fmt.Sprint(len(s.ExternalAddrs), " addresses"), "give at most 10: more do not fit in a handshake")
 	for _, a := range s.Peers {
 		v.port("Peers", a, false)
+		v.check(!slices.ContainsFunc(s.Inbound, func(inbound addr.Addr) bool { return sameSocket(inbound, a) }), "Peers", a.Redacted(), "take it out: it is where this node listens itself")
 		for _, seed := range s.Seeds {
 			v.check(a != seed, "Peers", a.Redacted(), "an address is either a peer or a seed: take it out of one of the two")
 		}
@@ -136,17 +141,33 @@ func (v *validator) addresses(s *Settings) {
 func (v *validator) proxies(s *Settings) {
 	for field, a := range map[string]addr.Addr{"TorSocks5Proxy": s.TorSocks5Proxy, "NymSocks5Proxy": s.NymSocks5Proxy, "I2PSocks5Proxy": s.I2PSocks5Proxy} {
 		port, _ := a.Port()
-		v.check(a.IsZero() || a.Scheme() == addr.Socks5 && port != 0, field, a.Redacted(), "write it as socks5://host:port, or socks5://user:password@host:port")
+		v.check(a.IsZero() || port != 0 && transport.CheckProxy(a) == nil, field, a.Redacted(), "write it as socks5://host:port, or socks5://user:password@host:port")
 	}
 }
 
-// port wants an address with a host and a port; unix sockets have neither.
+// port wants an address with a host and a port, one with the path of a socket, or one that
+// leads through a proxy to where something can be.
 func (v *validator) port(field string, a addr.Addr, zeroToo bool) {
-	if a.Scheme() == "unix" {
+	if a.Scheme() == addr.Unix {
+		if _, err := transport.SocketPath(a); err != nil {
+			v.check(false, field, a.Redacted(), err.Error())
+		}
 		return
 	}
 	port, ok := a.Port()
-	v.check(a.Hostname() != "" && ok && (port != 0 || zeroToo), field, a.Redacted(), "write it as scheme://host:port")
+	if ok = a.Hostname() != "" && ok && (port != 0 || zeroToo); !ok {
+		v.check(false, field, a.Redacted(), "write it as scheme://host:port")
+	} else if err := transport.CheckAddr(a); err != nil {
+		v.check(false, field, a.Redacted(), err.Error())
+	}
+}
+
+// sameSocket tells whether two addresses are of the same unix socket. Nobody could tell
+// by its ends that a connection to it is one to ourselves.
+func sameSocket(a, b addr.Addr) bool {
+	path, ok := a.FilePath()
+	other, too := b.FilePath()
+	return ok && too && path == other
 }
 
 // quote makes a value safe to print in one line.

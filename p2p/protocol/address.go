@@ -64,7 +64,7 @@ type address struct {
 // Start asks the peer.
 func (a *address) Start() error {
 	a.ch.Go(func(ctx context.Context) {
-		if own := a.own(); a.ch.Kind() == channel.Outbound && len(own.Entries) > 0 {
+		if own := a.cfg.Own(); a.ch.Kind() == channel.Outbound && len(own.Entries) > 0 {
 			a.send(ctx, own)
 		}
 		a.cfg.Book.Asked(a.ch.Addr())
@@ -73,9 +73,10 @@ func (a *address) Start() error {
 	return nil
 }
 
-func (a *address) own() *wire.Addrs {
+// Own returns the message that tells our own addresses.
+func (c *AddressConfig) Own() *wire.Addrs {
 	m := &wire.Addrs{}
-	for _, e := range a.cfg.External() {
+	for _, e := range c.External() {
 		m.Entries = append(m.Entries, wire.Entry{Addr: e.Public(), LastSeen: uint64(time.Now().Unix())})
 	}
 	return m

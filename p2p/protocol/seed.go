@@ -50,7 +50,7 @@ func (s *seed) Start() error {
 	s.cfg.Book.Asked(s.ch.Addr())
 	timer := s.ch.AfterFunc(s.patience, func(context.Context) { s.ch.Close(ErrNoAddresses) })
 	s.ch.OnEnd(func() { timer.Stop() })
-	if own := s.own(); len(own.Entries) > 0 {
+	if own := s.cfg.Own(); len(own.Entries) > 0 {
 		s.send(context.Background(), own)
 	}
 	s.send(context.Background(), s.cfg.Question())
