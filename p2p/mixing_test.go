@@ -89,6 +89,7 @@ func TestANodeThatHidesNeverDialsDirectly(t *testing.T) {
 					s.Peers = []addr.Addr{addr.MustParse("tcp://peer.example:1"), addr.MustParse("tcp+tls://[2001:db8::7]:2")}
 					s.Seeds = []addr.Addr{addr.MustParse("tcp+tls://seed.example:3")}
 				})
+				<-time.After(time.Minute) // knowing nobody, it asks the seed
 				n.hears(addr.MustParse("tcp://heard.example:4"), addr.MustParse("tcp://198.51.100.5:5"), addr.MustParse("tcp+tls://[2001:db8::6]:6"))
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()

@@ -332,6 +332,7 @@ func TestOnlyWhatARouterCanPassOnIsMapped(t *testing.T) {
 	}{
 		{[]string{"tcp://0.0.0.0:1", "quic://0.0.0.0:1"}, []uint16{1, 1}},
 		{[]string{"tcp://[::]:2", "tcp+tls://0.0.0.0:2"}, []uint16{2}},
+		{[]string{"tcp://[::]:3", "quic://[::]:4"}, []uint16{4}},
 		{[]string{"tcp://192.168.1.7:3"}, []uint16{3}},
 		{[]string{"tcp://192.168.1.8:4"}, nil}, // an address that the router does not pass connections on to
 		{[]string{"tcp://127.0.0.1:5", "tcp://[::1]:5", "tcp://[::ffff:127.0.0.1]:5"}, nil},

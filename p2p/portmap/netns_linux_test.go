@@ -142,7 +142,7 @@ func playPMP() {
 func playMachine() {
 	changed := make(chan struct{}, 10)
 	m := New(Config{
-		Listening: func() []addr.Addr { return []addr.Addr{addr.MustParse("tcp+tls://[::]:5555")} },
+		Listening: func() []addr.Addr { return []addr.Addr{addr.MustParse("tcp+tls://0.0.0.0:5555")} },
 		Changed:   func() { changed <- struct{}{} },
 		Log:       must(zap.NewDevelopment()),
 	})

@@ -39,7 +39,8 @@ func behindNAT(listening []addr.Addr) []*inbound {
 		in.ip = ip.Unmap()
 		in.Number, _ = a.Port()
 		taken := slices.ContainsFunc(ports, func(other *inbound) bool { return other.Port == in.Port })
-		if isIP && in.Number != 0 && !taken && (in.ip.IsUnspecified() || isLocal(in.ip)) {
+		all := in.ip.IsUnspecified() && (in.ip.Is4() || in.Protocol == UDP) // [::] is IPv6 alone over TCP
+		if isIP && in.Number != 0 && !taken && (all || isLocal(in.ip)) {
 			ports = append(ports, in)
 		}
 	}

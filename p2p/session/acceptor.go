@@ -43,6 +43,9 @@ func (a *Acceptor) Run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { a.close() })
 	defer a.close()
 	defer stop()
+	if s, ok := a.listener.(transport.Screener); ok {
+		s.Screen(a.refused)
+	}
 	pause := acceptPauseFirst
 	for ctx.Err() == nil {
 		conn, err := a.listener.Accept()

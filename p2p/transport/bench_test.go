@@ -3,39 +3,62 @@ package transport_test
 import (
 	"context"
 	"io"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"dchat/p2p/addr"
 	"dchat/p2p/transport"
+	"dchat/p2p/transport/sockstest"
 )
+
+// benchmarked is what connections are measured over, in the order of what it adds.
+var benchmarked = []string{"tcp", "tcp+tls", "quic", "unix", "socks5", "socks5+tls", "mem", "mem+tls"}
+
+// benchWay listens, and returns what is to be dialled over which transport to get there.
+func benchWay(b *testing.B, name string) (transport.Listener, transport.Transport, addr.Addr) {
+	b.Helper()
+	set := transport.Default()
+	base, tls := strings.CutSuffix(name, "+tls")
+	under := strings.TrimPrefix(name, base)
+	switch base {
+	case "socks5":
+		_, proxy := sockstest.Start(b, nil)
+		l := mustListen(b, set["tcp"+under], "tcp"+under+"://127.0.0.1:0")
+		return l, set[name], addr.MustParse(name + "://" + proxy + "/" + l.Addr().HostPort())
+	case "unix":
+		l := mustListen(b, set[name], "unix://"+filepath.Join(b.TempDir(), "s"))
+		return l, set[name], l.Addr()
+	case "mem":
+		var t transport.Transport = transport.NewMem()
+		if tls {
+			t = &transport.TLS{Over: t}
+		}
+		l := mustListen(b, t, "tcp"+under+"://127.0.0.1:0")
+		return l, t, l.Addr()
+	}
+	l := mustListen(b, set[name], name+"://127.0.0.1:0")
+	return l, set[name], l.Addr()
+}
 
 // BenchmarkConnect is a connection's whole life, both ends in one process: dial
 // and accept, with the handshake, a byte each way, close.
 func BenchmarkConnect(b *testing.B) {
-	mem := transport.NewMem()
-	for _, c := range []struct {
-		name      string
-		transport transport.Transport
-		listen    string
-	}{
-		{"tcp", &transport.TCP{}, "tcp://127.0.0.1:0"},
-		{"tls", &transport.TLS{Over: &transport.TCP{}}, "tcp+tls://127.0.0.1:0"},
-		{"mem", mem, "tcp://127.0.0.1:0"},
-		{"mem-tls", &transport.TLS{Over: mem}, "tcp+tls://127.0.0.1:0"},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			l := mustListen(b, c.transport, c.listen)
+	for _, name := range benchmarked {
+		b.Run(name, func(b *testing.B) {
+			l, t, to := benchWay(b, name)
 			served := make(chan error, 1)
 			b.ReportAllocs()
 			for b.Loop() {
 				go func() { served <- serveByte(b.Context(), l) }()
-				if err := dialByte(b.Context(), c.transport, l.Addr()); err != nil {
+				if err := dialByte(b.Context(), t, to); err != nil {
 					b.Fatal(err)
 				}
 				if err := <-served; err != nil {
 					b.Fatal(err)
 				}
 			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "conns/s")
 		})
 	}
 }
@@ -69,21 +92,12 @@ func dialByte(ctx context.Context, tr transport.Transport, a addr.Addr) error {
 
 // BenchmarkStream is bytes in writes of 4 KiB, read in pieces of 16 KiB at most.
 func BenchmarkStream(b *testing.B) {
-	mem := transport.NewMem()
-	for _, c := range []struct {
-		name      string
-		transport transport.Transport
-		listen    string
-	}{
-		{"tcp", &transport.TCP{}, "tcp://127.0.0.1:0"},
-		{"tls", &transport.TLS{Over: &transport.TCP{}}, "tcp+tls://127.0.0.1:0"},
-		{"mem", mem, "tcp://127.0.0.1:0"},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			l := mustListen(b, c.transport, c.listen)
+	for _, name := range benchmarked {
+		b.Run(name, func(b *testing.B) {
+			l, t, to := benchWay(b, name)
 			read := make(chan error, 1)
 			go func() { read <- discard(b.Context(), l) }()
-			conn, err := c.transport.Dial(b.Context(), l.Addr())
+			conn, err := t.Dial(b.Context(), to)
 			if err != nil {
 				b.Fatal(err)
 			}

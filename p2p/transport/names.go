@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"dchat/p2p/addr"
 )
 
 const (
@@ -60,6 +62,19 @@ func (n *names) find(ctx context.Context, resolver *net.Resolver, name string) (
 		n.keep(l, ips, err)
 	}
 	return ips, err
+}
+
+// first is the IP address of a, or the first of those that its name stands for.
+func (n *names) first(ctx context.Context, resolver *net.Resolver, a addr.Addr) (netip.AddrPort, error) {
+	port, _ := a.Port()
+	if ip, ok := a.IP(); ok {
+		return netip.AddrPortFrom(ip, port), nil
+	}
+	ips, err := n.find(ctx, resolver, a.Hostname())
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	return netip.AddrPortFrom(ips[0], port), nil
 }
 
 // join returns the lookup of a name, and forgets those that are too old.

@@ -3,25 +3,51 @@ package transport
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"os"
 	"syscall"
 	"time"
+
+	"dchat/p2p/addr"
 )
 
 // attemptDelay is how long one address of a name is given before the next is
 // tried as well.
 const attemptDelay = 250 * time.Millisecond
 
+// dialEach connects to the IP address of a, or to one of those that its name stands
+// for. check, unless nil, is asked about each first, and its error takes the place of
+// the attempt.
+func dialEach[C io.Closer](ctx context.Context, n *names, resolver *net.Resolver, a addr.Addr, check func(netip.Addr) error, dial func(context.Context, netip.AddrPort) (C, error)) (C, error) {
+	port, _ := a.Port()
+	checked := func(ctx context.Context, ip netip.Addr) (C, error) {
+		if check != nil {
+			if err := check(ip.WithZone("")); err != nil {
+				return *new(C), err
+			}
+		}
+		return dial(ctx, netip.AddrPortFrom(ip, port))
+	}
+	if ip, ok := a.IP(); ok {
+		return checked(ctx, ip)
+	}
+	ips, err := n.find(ctx, resolver, a.Hostname())
+	if err != nil {
+		return *new(C), err
+	}
+	return race(ctx, ips, checked)
+}
+
 // race connects to one of several addresses: it tries each when those before have
 // failed or have not answered for a while, and the first connection wins. Nothing
 // of it goes on when it returns.
-func race(ctx context.Context, ips []netip.Addr, dial func(context.Context, netip.Addr) (*net.TCPConn, error)) (*net.TCPConn, error) {
+func race[C io.Closer](ctx context.Context, ips []netip.Addr, dial func(context.Context, netip.Addr) (C, error)) (C, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type result struct {
-		conn *net.TCPConn
+		conn C
 		err  error
 	}
 	results := make(chan result)
@@ -40,7 +66,7 @@ func race(ctx context.Context, ips []netip.Addr, dial func(context.Context, neti
 	}
 	ticker := time.NewTicker(attemptDelay)
 	defer ticker.Stop()
-	var winner *net.TCPConn
+	var winner *result
 	var failed []error
 	for next(); running > 0; {
 		select {
@@ -53,7 +79,7 @@ func race(ctx context.Context, ips []netip.Addr, dial func(context.Context, neti
 				failed = append(failed, r.err)
 				next()
 			case winner == nil:
-				winner = r.conn
+				winner = &r
 				cancel()
 			default:
 				_ = r.conn.Close() // it came too late, and nothing was sent
@@ -61,9 +87,9 @@ func race(ctx context.Context, ips []netip.Addr, dial func(context.Context, neti
 		}
 	}
 	if winner != nil {
-		return winner, nil
+		return winner.conn, nil
 	}
-	return nil, telling(ctx, failed)
+	return *new(C), telling(ctx, failed)
 }
 
 // telling is the error that says most of a name: one that is not our own network's,
@@ -89,21 +115,22 @@ func unreachable(ctx context.Context, err error, ap netip.AddrPort) error {
 	if !errors.As(err, &op) || !errors.Is(err, syscall.ENETUNREACH) && !errors.Is(err, syscall.EHOSTUNREACH) {
 		return err
 	}
-	errno := syscall.ENETUNREACH
-	if routed(ctx, ap) {
-		errno = syscall.EHOSTUNREACH
+	errno := syscall.EHOSTUNREACH
+	if _, err := sourceFor(ctx, ap); err != nil {
+		errno = syscall.ENETUNREACH
 	}
 	told := *op
 	told.Err = os.NewSyscallError("connect", errno)
 	return &told
 }
 
-// routed tells whether this machine has a route to an address. To connect over UDP
-// is to look for it; nothing is sent.
-func routed(ctx context.Context, ap netip.AddrPort) bool {
+// sourceFor is the address of this machine from which packets to another one leave,
+// or why there is no route. To connect over UDP is to look for it; nothing is sent.
+func sourceFor(ctx context.Context, ap netip.AddrPort) (netip.Addr, error) {
 	conn, err := (&net.Dialer{}).DialContext(context.WithoutCancel(ctx), "udp", ap.String())
-	if err == nil {
-		_ = conn.Close() // nothing was sent
+	if err != nil {
+		return netip.Addr{}, err
 	}
-	return err == nil
+	defer conn.Close() //nolint:errcheck // nothing was sent
+	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap().WithZone(""), nil
 }

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net/netip"
@@ -34,12 +35,20 @@ func Default() Set { return DefaultVia(Proxies{}) }
 
 // DefaultVia returns what this package offers over real sockets: tcp, quic, unix,
 // socks5, and through a proxy each tor and i2p; all but quic and unix also with +tls.
+// Destinations are isolated at both proxies, at Tor's also where socks5 leads to it.
 func DefaultVia(p Proxies) Set {
 	tcp := &TCP{}
+	tor := cmp.Or(p.Tor, addr.MustParse("socks5://127.0.0.1:9050/"))
+	i2p := cmp.Or(p.I2P, addr.MustParse("socks5://127.0.0.1:4447/"))
 	s := Set{
-		addr.TCP: tcp,
+		addr.TCP:    tcp,
+		addr.QUIC:   &QUIC{},
+		addr.Unix:   Unix{},
+		addr.Socks5: &Socks5{Over: tcp, Isolate: tor},
+		addr.Tor:    &Socks5{Over: tcp, Proxy: tor, Isolate: tor},
+		addr.I2P:    &Socks5{Over: tcp, Proxy: i2p, Isolate: i2p},
 	}
-	for _, scheme := range []string{addr.TCP} {
+	for _, scheme := range []string{addr.TCP, addr.Socks5, addr.Tor, addr.I2P} {
 		s[scheme+"+tls"] = &TLS{Over: s[scheme]}
 	}
 	return s

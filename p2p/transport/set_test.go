@@ -10,9 +10,13 @@ import (
 	"dchat/p2p/transport"
 )
 
-func TestDefaultServesTCPWithAndWithoutTLS(t *testing.T) {
-	if got, want := transport.Default().Schemes(), []string{"tcp", "tcp+tls"}; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
+func TestDefaultServesEveryScheme(t *testing.T) {
+	all := []string{"i2p", "i2p+tls", "quic", "socks5", "socks5+tls", "tcp", "tcp+tls", "tor", "tor+tls", "unix"}
+	if got := transport.Default().Schemes(); !slices.Equal(got, all) {
+		t.Errorf("got %v, want %v", got, all)
+	}
+	if got, want := transport.Default().Listening(), []string{"quic", "tcp", "tcp+tls", "unix"}; !slices.Equal(got, want) {
+		t.Errorf("%v can be listened on, want %v", got, want)
 	}
 }
 
@@ -41,7 +45,7 @@ func TestSetNamesWhatItDoesNotServe(t *testing.T) {
 		want string
 	}{
 		{transport.Set{}, `cannot dial foo://host:1: no transport for scheme "foo": there is none at all`},
-		{transport.Default(), `cannot dial foo://host:1: no transport for scheme "foo": there is tcp, tcp+tls`},
+		{transport.Set{"tcp": &transport.TCP{}, "a": transport.NewMem()}, `cannot dial foo://host:1: no transport for scheme "foo": there is a, tcp`},
 		{transport.Set{"foo": nil}, `cannot dial foo://host:1: no transport for scheme "foo": there is none at all`},
 	} {
 		_, err := c.set.Dial(t.Context(), a)

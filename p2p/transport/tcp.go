@@ -66,32 +66,15 @@ func (t *TCP) dial(ctx context.Context, a addr.Addr, check func(netip.Addr) erro
 	if err != nil {
 		return nil, err
 	}
-	port, _ := a.Port()
-	to := func(ctx context.Context, ip netip.Addr) (*net.TCPConn, error) {
-		return dialIP(ctx, netip.AddrPortFrom(ip, port), check)
-	}
-	var conn *net.TCPConn
-	if ip, ok := a.IP(); ok {
-		conn, err = to(ctx, ip)
-	} else {
-		var ips []netip.Addr
-		if ips, err = t.names.find(ctx, t.Resolver, a.Hostname()); err == nil {
-			conn, err = race(ctx, ips, to)
-		}
-	}
+	conn, err := dialEach(ctx, &t.names, t.Resolver, a, check, dialTCP)
 	if err != nil {
 		return nil, tcpCause(err, network)
 	}
 	return conn, nil
 }
 
-// dialIP connects to an address if check, unless nil, has nothing against it.
-func dialIP(ctx context.Context, ap netip.AddrPort, check func(netip.Addr) error) (*net.TCPConn, error) {
-	if check != nil {
-		if err := check(ap.Addr().WithZone("")); err != nil {
-			return nil, err
-		}
-	}
+// dialTCP connects to an IP address.
+func dialTCP(ctx context.Context, ap netip.AddrPort) (*net.TCPConn, error) {
 	dialer := net.Dialer{
 		KeepAliveConfig: keepAliveConfig(),
 		Control:         func(_, _ string, socket syscall.RawConn) error { return setUserTimeout(socket, userTimeout) },
@@ -119,9 +102,11 @@ func (t *TCP) listen(ctx context.Context, a addr.Addr) (*tcpListener, error) {
 	}
 	endpoint := a.HostPort()
 	if network == "tcp" {
-		if network, endpoint, err = t.first(ctx, a); err != nil {
+		first, err := t.names.first(ctx, t.Resolver, a)
+		if err != nil {
 			return nil, err
 		}
+		network, endpoint = ipNetwork(first.Addr()), first.String()
 	}
 	config := net.ListenConfig{
 		KeepAliveConfig: keepAliveConfig(),
@@ -136,17 +121,6 @@ func (t *TCP) listen(ctx context.Context, a addr.Addr) (*tcpListener, error) {
 	}
 	bound, _ := a.WithPort(l.Addr().(*net.TCPAddr).AddrPort().Port())
 	return &tcpListener{l.(*net.TCPListener), bound}, nil
-}
-
-// first looks up a name and returns the network and endpoint of its first address.
-func (t *TCP) first(ctx context.Context, a addr.Addr) (network, endpoint string, err error) {
-	ips, err := t.names.find(ctx, t.Resolver, a.Hostname())
-	if err != nil {
-		return "", "", err
-	}
-	ip := ips[0]
-	port, _ := a.Port()
-	return ipNetwork(ip), netip.AddrPortFrom(ip, port).String(), nil
 }
 
 // tcpNetwork is the network of an address in the words of package net: "tcp"

@@ -37,7 +37,7 @@ func New(accepts func(user, password string) bool) *Proxy { return &Proxy{accept
 // that endpoint as well. For accepts see New.
 func Start(t testing.TB, accepts func(user, password string) bool) (p *Proxy, endpoint string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

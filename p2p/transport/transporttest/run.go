@@ -35,6 +35,10 @@ type Subject struct {
 	// dial ends with its deadline.
 	Silent bool
 
+	// DiallerFirst says that an accepted connection is ready only when the dialler
+	// has said something.
+	DiallerFirst bool
+
 	// Stalled returns an address at which dialling neither succeeds nor fails
 	// for as long as the test runs.
 	Stalled func(t *testing.T) addr.Addr
@@ -156,10 +160,16 @@ func connect(t *testing.T, s Subject, l transport.Listener) (dialled, accepted t
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	dialled, dialErr := s.dial(ctx, l.Addr())
+	if dialErr == nil && s.DiallerFirst {
+		_, dialErr = dialled.Write([]byte{1})
+	}
 	if dialErr != nil {
 		_ = l.Close() // unblocks Accept
 	}
 	accepted, acceptErr := accepting()
+	if acceptErr == nil && s.DiallerFirst {
+		acceptErr = readByte(accepted)
+	}
 	for _, c := range []transport.Conn{dialled, accepted} {
 		if c != nil {
 			t.Cleanup(func() { _ = c.Close() }) // the test may have closed it
