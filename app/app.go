@@ -12,7 +12,8 @@ import (
 )
 
 // Options is the daemon: all its modules, with the settings given. Anything can
-// be replaced by fx.Replace beside it.
+// be replaced by fx.Replace beside it, and what stands beside it in the groups
+// "protocols", "transports" and "rpc methods" is taken in.
 func Options(loaded *settingsfx.Loaded) fx.Option {
 	return fx.Options(
 		settingsfx.Module(loaded),

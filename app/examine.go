@@ -13,20 +13,33 @@ import (
 	"dchat/p2p/transport"
 )
 
+// examined is what the examination of the daemon is about.
+type examined struct {
+	fx.In
+
+	Node       *p2p.P2p
+	Transports transport.Set     `optional:"true"`
+	More       []transport.Named `group:"transports"`
+}
+
 // examining adds the RPC method by which the daemon says why it is not connected.
 func examining(loaded *settingsfx.Loaded) fx.Option {
-	methods := func(node *p2p.P2p, transports transport.Set) rpc.Methods {
+	methods := func(e examined) rpc.Methods {
 		return doctor.Methods(func() doctor.Patient {
+			settings, transports := e.Node.Settings(), e.Transports
+			if transports == nil {
+				transports = transport.DefaultVia(transport.Proxies{Tor: settings.TorSocks5Proxy, I2P: settings.I2PSocks5Proxy})
+			}
 			return doctor.Patient{
 				File:       loaded.File,
 				Warnings:   warnings(loaded),
-				Settings:   node.Settings(),
-				Node:       node,
-				Transports: transports,
+				Settings:   settings,
+				Node:       e.Node,
+				Transports: transports.With(e.More...),
 			}
 		})
 	}
-	return fx.Provide(fx.Annotate(methods, fx.ParamTags("", `optional:"true"`), fx.ResultTags(`group:"rpc methods"`)))
+	return fx.Provide(fx.Annotate(methods, fx.ResultTags(`group:"rpc methods"`)))
 }
 
 // warnings are those of the configuration as it stands in its file now, which may not

@@ -126,6 +126,10 @@ func TestAStartThatFailsSaysInOneLineWhatWhereAndWhatToDo(t *testing.T) {
 	defer func() { _ = taken.Close() }()
 	at := "tcp://" + taken.Addr().String()
 	missing := "unix://" + filepath.Join(t.TempDir(), "missing", "socket")
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	const anyRPC = "[rpc]\nrpc_listen = \"tcp://127.0.0.1:0\"\n"
 
 	for name, c := range map[string]struct {
@@ -150,6 +154,15 @@ func TestAStartThatFailsSaysInOneLineWhatWhereAndWhatToDo(t *testing.T) {
 			file: anyRPC,
 			args: []string{"--accept", "tcp://192.0.2.1:0"},
 			want: "cannot listen on tcp://192.0.2.1:0.*: take an address of this machine: change --accept",
+		},
+		"inbound socket that another file is in the way of": {
+			file: anyRPC,
+			args: []string{"--accept", "unix://" + file},
+			want: "cannot listen on unix://" + file + ": address already in use: the file that stands there is no socket: choose another path: change --accept",
+		},
+		"inbound port and socket, the latter in no directory": {
+			file: anyRPC + "[net]\ninbound = [\"tcp://127.0.0.1:0\", \"" + missing + "\"]\n",
+			want: "cannot listen on " + missing + ": .*no such file or directory: create its directory first: change net.inbound in FILE",
 		},
 		"RPC address of the file": {
 			file: "[rpc]\nrpc_listen = \"" + missing + "\"\n",

@@ -21,8 +21,10 @@ func (c *cli) doctorCommand(env []string) *cobra.Command {
 		Short: "Say why I am not connected, and what to do about it",
 		Long: fmt.Sprintf(`Doctor looks for what keeps the daemon from being connected, stage by stage: its
 configuration, whether it runs, the addresses it listens at, each seed and each
-configured peer (name, connection, TLS, version, addresses it tells), its slots, its
-external addresses, and the clock. What is wrong comes with what to do about it.
+configured peer (route, name, proxy, connection, TLS, version, addresses it tells),
+its slots, its external addresses, and the clock. What is wrong comes with what to do
+about it. Where the daemon goes through a proxy, so does this: nothing is looked up
+or connected to in another way.
 
 The daemon itself does the looking, as it would connect: that takes up to %v. When it
 does not run, doctor reads its configuration and looks around by itself; flags that

@@ -1,6 +1,8 @@
 package client
 
 import (
+	"bytes"
+	"log"
 	"regexp"
 	"slices"
 	"strings"
@@ -57,4 +59,22 @@ func TestLocalnetStopsWhenItIsInterrupted(t *testing.T) {
 	p.stdout.WaitFor(t, "node 3 got")
 	p.interrupt()
 	p.wantExit(exitDone)
+}
+
+func TestWhatLibrariesSayIsNotShown(t *testing.T) {
+	var shown bytes.Buffer
+	defer log.SetOutput(log.Writer())
+	log.SetOutput(&shown)
+	p := start(t, "localnet")
+	p.stdout.WaitFor(t, "node 2 got")
+	p.stdout.WaitFor(t, "node 3 got")
+	log.Print("failed to increase a buffer")
+	p.interrupt()
+	p.wantExit(exitDone)
+	if shown.Len() > 0 {
+		t.Errorf("it is shown: %s", shown.String())
+	}
+	if log.Print("after it"); !strings.HasSuffix(shown.String(), " after it\n") {
+		t.Errorf("afterwards there is %q", shown.String())
+	}
 }

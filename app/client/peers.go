@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -68,15 +67,6 @@ func (c *cli) printPeers(peers []rpc.Peer) error {
 			age(p.Connected, time.Now()), p.MessagesIn, p.MessagesOut, p.BytesIn, p.BytesOut, escape(p.Version))
 	}
 	return c.printTable(text.String())
-}
-
-// printTable prints lines whose columns are set off by tabs.
-func (c *cli) printTable(text string) error {
-	table := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
-	if _, err := table.Write([]byte(text)); err != nil {
-		return err
-	}
-	return table.Flush()
 }
 
 // printAllJSON prints a line for each.

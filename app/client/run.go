@@ -9,6 +9,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"dchat/app/internal/stdlog"
 )
 
 const help = `dchat talks to everybody who is connected to a dchatd daemon.
@@ -40,6 +43,7 @@ type cli struct {
 // does the command; a read of stdin may go on. The outputs are written to by several
 // goroutines.
 func Run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	defer stdlog.Redirect(zap.NewNop())() // what libraries say to nobody in particular
 	c := &cli{stdin: stdin, stdout: stdout, stderr: stderr}
 	root := c.command(env) //nolint:contextcheck // cobra hands ctx to the commands
 	root.SetArgs(args)

@@ -27,6 +27,9 @@ import (
 // as that.
 const Longest = 20 * time.Second
 
+// settleTime is how long connections that were closed may take to be gone.
+const settleTime = time.Second
+
 // Node is what is looked at of a node that runs; a *p2p.P2p is one.
 type Node interface {
 	State() p2p.State
@@ -57,8 +60,9 @@ type Patient struct {
 	Node   Node
 	Daemon Check
 
-	// Transports make the connections; nil is transport.Default(). Resolver looks
-	// up names; nil is the system's.
+	// Transports make the connections; nil is what transport.DefaultVia offers over
+	// the proxies of the settings. Resolver looks up the names that are not left to a
+	// proxy; nil is the system's.
 	Transports transport.Set
 	Resolver   Resolver
 
@@ -72,7 +76,7 @@ func Examine(ctx context.Context, p Patient) Report {
 	ctx, cancel := context.WithTimeout(ctx, Longest)
 	defer cancel()
 	if p.Transports == nil {
-		p.Transports = transport.Default()
+		p.Transports = transport.DefaultVia(transport.Proxies{Tor: p.Settings.TorSocks5Proxy, I2P: p.Settings.I2PSocks5Proxy})
 	}
 	if p.Resolver == nil {
 		p.Resolver = net.DefaultResolver
@@ -85,6 +89,9 @@ func Examine(ctx context.Context, p Patient) Report {
 			e.channels = p.Node.Channels()
 		}
 		e.everything(ctx)
+		settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+		defer cancel()
+		p.Transports.Settle(settling)
 	}
 	return Report{Summary: e.summary(), Connected: len(e.channels), Checks: e.checks}
 }
@@ -117,6 +124,7 @@ func (e *examination) everything(ctx context.Context) {
 	e.addFindings(e.seeds)
 	e.addFindings(e.peers)
 	e.running()
+	e.giveaways()
 	e.addFindings(external)
 	if len(external) == 0 {
 		e.add(Check{Stage: StageExternal, Status: Skip, Detail: "none: others cannot find this node, which is fine if it is only to connect to others"})

@@ -9,9 +9,11 @@ import (
 
 // finding is what was found out at one address.
 type finding struct {
-	stage  string
-	target string
-	checks []Check
+	stage    string
+	target   string
+	endpoint addr.Addr // that is dialled; the zero address before it is known
+	mixed    bool      // the endpoint is another one than the address
+	checks   []Check
 
 	failed  bool
 	version *wire.Version // that came from there, if one did
@@ -21,6 +23,25 @@ type finding struct {
 
 func newFinding(stage string, a addr.Addr) *finding {
 	return &finding{stage: stage, target: show(a)}
+}
+
+// join adds what was found on each way to an address. It takes one to get there; then
+// those on which nothing came of it are only worth a warning.
+func (f *finding) join(ways []*finding) {
+	f.failed = true
+	for _, w := range ways {
+		f.failed = f.failed && w.failed
+	}
+	for _, w := range ways {
+		if last := &w.checks[len(w.checks)-1]; last.Status == Fail && !f.failed {
+			last.Status = Warn
+		}
+		f.checks = append(f.checks, w.checks...)
+		if f.version == nil {
+			f.version, f.heard = w.version, w.heard
+		}
+		f.told = max(f.told, w.told)
+	}
 }
 
 // ok notes a step that succeeded.
@@ -46,5 +67,13 @@ func (f *finding) note(step string, status Status, what fault, took time.Duratio
 	})
 }
 
-// reason is the detail of the step that failed.
-func (f *finding) reason() string { return f.checks[len(f.checks)-1].Detail }
+// reason is the step that failed, the last one if there are several ways.
+func (f *finding) reason() Check {
+	why := f.checks[len(f.checks)-1]
+	for _, c := range f.checks {
+		if c.Status == Fail {
+			why = c
+		}
+	}
+	return why
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"syscall"
 
 	"dchat/p2p"
@@ -15,6 +16,7 @@ import (
 // listen looks whether an inbound address is listened on, or could be.
 func (e *examination) listen(ctx context.Context, a addr.Addr) *finding {
 	f := newFinding(StageListening, a)
+	f.endpoint = a
 	if e.Node != nil {
 		if e.Node.State() != p2p.Running {
 			return f.fail("", fault{"the node is " + e.Node.State().String(), tryAgain}, 0)
@@ -27,6 +29,10 @@ func (e *examination) listen(ctx context.Context, a addr.Addr) *finding {
 	case err == nil:
 		f.ok("", "free for the daemon", 0)
 		_ = l.Close() // nothing of it is needed
+	case a.Scheme() == addr.Unix && errors.Is(err, syscall.EADDRINUSE):
+		f.fail("", fault{withoutAddr(err).Error(), "Otherwise change inbound in the configuration."}, 0)
+	case a.Scheme() == addr.Unix && errors.Is(err, os.ErrNotExist):
+		f.fail("", fault{"its directory does not exist", "Create it, or change inbound in the configuration."}, 0)
 	case errors.Is(err, syscall.EADDRINUSE):
 		f.fail("", fault{"another program listens there" + e.occupant(ctx, a), "Stop it, or change inbound in the configuration."}, 0)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
@@ -39,7 +45,8 @@ func (e *examination) listen(ctx context.Context, a addr.Addr) *finding {
 	return f
 }
 
-// occupant tells what listens at an address of this machine, if it is a node.
+// occupant tells what listens at an address of this machine, if it is a node, and if this one dials
+// such addresses.
 func (e *examination) occupant(ctx context.Context, a addr.Addr) string {
 	if ip, ok := a.IP(); ok && ip.IsUnspecified() {
 		port, _ := a.Port()
@@ -50,8 +57,15 @@ func (e *examination) occupant(ctx context.Context, a addr.Addr) string {
 		a = addr.FromIP(a.Scheme(), netip.AddrPortFrom(loopback, port))
 	}
 	f := newFinding(StageListening, a)
-	if conn, ok := e.connect(ctx, f, a); ok {
-		e.talk(ctx, ctx, f, conn, channel.Refine)
+	endpoints, mixed := e.waysTo(f, a)
+	if mixed || len(endpoints) == 0 {
+		return ""
+	}
+	f.endpoint = a
+	limit, cancel := context.WithTimeout(ctx, e.Settings.Profile(a.Scheme()).ConnectTimeout)
+	defer cancel()
+	if conn, ok := e.connect(limit, f); ok {
+		e.talk(ctx, limit, f, conn, a, channel.Refine)
 	}
 	if f.version == nil {
 		return ""

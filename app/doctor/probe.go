@@ -3,15 +3,11 @@ package doctor
 import (
 	"context"
 	"fmt"
-	"net/netip"
-	"slices"
-	"strings"
+	"sync"
 	"time"
 
 	"dchat/p2p/addr"
 	"dchat/p2p/channel"
-	"dchat/p2p/hosts"
-	"dchat/p2p/transport"
 )
 
 // seed asks a seed for addresses, as the node does when it knows none.
@@ -52,133 +48,64 @@ func (e *examination) external(ctx context.Context, a addr.Addr) *finding {
 	if e.Node == nil {
 		return skip("the daemon does not run")
 	}
-	if e.probe(ctx, f, a, channel.Refine); !f.failed {
+	endpoints, mixed := e.waysTo(f, a)
+	if len(endpoints) == 0 {
+		return skip("this node does not dial such addresses, and one that hides is asked in no other way")
+	}
+	if e.probe(ctx, f, a, channel.Refine); !f.failed && !mixed && direct(a.Scheme()) {
 		f.checks[len(f.checks)-1].Advice = "This was tried from the machine itself. It does not prove that the router lets others in."
 	}
 	return f
 }
 
-// unfit says why the node never dials an address.
-func (e *examination) unfit(a addr.Addr) *fault {
-	scheme := a.Scheme()
-	if e.Transports[scheme] == nil {
-		return &fault{fmt.Sprintf("this program has no transport %q", scheme), "Write the address with one of " + strings.Join(e.Transports.Schemes(), ", ") + "."}
+// waysTo are the endpoints at which the node dials an address, and whether they are other
+// ones than the address. Its own addresses are asked directly also where it would not
+// dial such ones, unless it hides.
+func (e *examination) waysTo(f *finding, a addr.Addr) (endpoints []addr.Addr, mixed bool) {
+	routes := e.Settings.Routes()
+	endpoints, mixed = routes.Of(a)
+	if len(endpoints) == 0 && f.stage == StageExternal && !e.hides() {
+		endpoints = []addr.Addr{a}
 	}
-	if !slices.Contains(e.Settings.ActiveProfiles, scheme) {
-		return &fault{fmt.Sprintf("%q is not among the active profiles", scheme),
-			fmt.Sprintf("Add %q to active_profiles and the table [net.profiles.%q] to the configuration.", scheme, scheme)}
-	}
-	if slices.Contains(e.Settings.ExternalAddrs, a) || slices.Contains(e.inbound(), a) {
-		return &fault{"it is an address of this node itself", "Take it from the configuration: nothing comes of it."}
-	}
-	if blacklist, err := hosts.NewBlacklist(e.Settings.Blacklist); err == nil && blacklist.Has(a) {
-		return &fault{"it is on your blacklist", "Take it from the blacklist in the configuration."}
-	}
-	if e.Node != nil && e.Node.Hosts().Refused(a) {
-		return &fault{"this node has banned it", "See `dchat bans` for the reason and how to lift it."}
-	}
-	return nil
+	return endpoints, mixed
 }
 
-// probe goes through all the steps from a name to what the other end says.
+// probe goes through all the steps from a name to what the other end says: on every way
+// that the node has to an address, at the same time, and on no other.
 func (e *examination) probe(ctx context.Context, f *finding, a addr.Addr, kind channel.Kind) *finding {
 	if e.Asking != nil {
 		e.Asking(a)
 	}
-	limit, cancel := context.WithTimeout(ctx, e.Settings.Profile(a.Scheme()).ConnectTimeout)
-	defer cancel()
-	if !e.resolve(limit, f, a) {
-		return f
+	endpoints, mixed := e.waysTo(f, a)
+	ways := make([]*finding, len(endpoints))
+	var group sync.WaitGroup
+	for i, endpoint := range endpoints {
+		ways[i] = &finding{stage: f.stage, target: f.target, endpoint: endpoint, mixed: mixed}
+		group.Go(func() { e.follow(ctx, ways[i], a, kind) })
 	}
-	if conn, ok := e.connect(limit, f, a); ok {
-		e.talk(ctx, limit, f, conn, kind)
-	}
+	group.Wait()
+	f.join(ways)
 	return f
 }
 
-// resolve looks a name up, where the node would look it up itself: one that goes
-// through a proxy must not be asked of anybody else.
-func (e *examination) resolve(ctx context.Context, f *finding, a addr.Addr) bool {
-	_, isIP := a.IP()
-	direct := a.Scheme() == addr.TCP || a.Scheme() == addr.TCPTLS || a.Scheme() == addr.QUIC
-	if isIP || !direct || f.stage != StageExternal && !slices.Contains(e.Settings.ActiveProfiles, a.Scheme()) {
-		return true
-	}
-	began := time.Now()
-	ips, err := e.Resolver.LookupNetIP(ctx, "ip", a.Hostname())
-	took := time.Since(began)
-	if err != nil {
-		f.fail(StepResolve, e.words(f, err, took), took)
-		return false
-	}
-	f.ok(StepResolve, list(ips), took)
-	return true
-}
-
-// list names the first few IP addresses.
-func list(ips []netip.Addr) string {
-	const most = 4
-	var texts []string
-	for _, ip := range ips[:min(most, len(ips))] {
-		texts = append(texts, ip.Unmap().String())
-	}
-	if more := len(ips) - most; more > 0 {
-		texts = append(texts, fmt.Sprintf("and %d more", more))
-	}
-	return strings.Join(texts, ", ")
-}
-
-// connect dials as the node does. With TLS it tells a connection that cannot be made
-// from one on which the handshake fails.
-func (e *examination) connect(ctx context.Context, f *finding, a addr.Addr) (transport.Conn, bool) {
-	t, carrier := e.Transports[a.Scheme()], (*stopwatch)(nil)
-	if t == nil {
-		err := &transport.UnsupportedError{Scheme: a.Scheme(), Available: e.Transports.Schemes()}
-		f.fail(StepConnect, fault{detail: err.Error()}, 0)
-		return nil, false
-	}
-	if secure, ok := t.(*transport.TLS); ok {
-		carrier = &stopwatch{Transport: secure.Over}
-		t = &transport.TLS{Over: carrier}
-	}
-	began := time.Now()
-	conn, err := t.Dial(ctx, a)
-	if carrier != nil && carrier.conn != nil {
-		f.ok(StepConnect, carrier.conn.RemoteAddr().String(), carrier.done.Sub(began))
-		began = carrier.done
-	}
-	took := time.Since(began)
-	switch step := stepOf(carrier); {
-	case err != nil:
-		f.fail(step, e.words(f, err, took), took)
-	case step == StepTLS:
-		f.ok(step, "the certificate is of the right kind", took)
+// follow goes one way to an address.
+func (e *examination) follow(ctx context.Context, f *finding, a addr.Addr, kind channel.Kind) {
+	scheme := f.endpoint.Scheme()
+	switch {
+	case !f.mixed:
+	case e.Transports[scheme] == nil:
+		f.failed = true
+		f.note(StepRoute, Skip, fault{detail: fmt.Sprintf("%s is passed over: this program has no transport %q", show(f.endpoint), scheme)}, 0)
+		return
 	default:
-		f.ok(step, conn.RemoteAddr().String(), took)
+		f.ok(StepRoute, "dialled as "+show(f.endpoint), 0)
 	}
-	return conn, err == nil
-}
-
-// stepOf is where a dial over a carrier, if it has one, was at its end.
-func stepOf(carrier *stopwatch) string {
-	if carrier != nil && carrier.conn != nil {
-		return StepTLS
+	limit, cancel := context.WithTimeout(ctx, e.Settings.Profile(scheme).ConnectTimeout)
+	defer cancel()
+	if !e.resolve(limit, f) {
+		return
 	}
-	return StepConnect
-}
-
-// stopwatch notes when the one dial over it was done.
-type stopwatch struct {
-	transport.Transport
-	conn transport.Conn
-	done time.Time
-}
-
-// Dial implements transport.Transport.
-func (s *stopwatch) Dial(ctx context.Context, a addr.Addr) (transport.Conn, error) {
-	conn, err := s.Transport.Dial(ctx, a)
-	if err == nil {
-		s.conn, s.done = conn, time.Now()
+	if conn, ok := e.connect(limit, f); ok {
+		e.talk(ctx, limit, f, conn, a, kind)
 	}
-	return conn, err
 }

@@ -262,7 +262,7 @@ func TestNamesAreLookedUp(t *testing.T) {
 // A name that goes to a proxy is nobody else's business.
 func TestNamesOfHiddenServicesAreNotLookedUp(t *testing.T) {
 	p := patient(transport.Set{addr.Tor: dialled{err: syscall.ECONNREFUSED}}, func(s *p2p.Settings) {
-		s.ActiveProfiles, s.Seeds = []string{addr.Tor}, []addr.Addr{addr.MustParse("tor://some.onion:1")}
+		s.ActiveProfiles, s.Seeds = []string{addr.Tor}, []addr.Addr{onionAddr}
 	})
 	p.Resolver = names{}
 	wantLast(t, Examine(t.Context(), p), Check{Stage: StageSeed, Step: StepConnect, Status: Fail})

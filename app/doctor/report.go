@@ -32,7 +32,9 @@ const (
 // order. The first is there only when it fails.
 const (
 	StepDialable  = "dialable" // by this node at all
+	StepRoute     = "route"    // where the address is dialled through another network: once for each way
 	StepResolve   = "resolve"
+	StepProxy     = "proxy" // through which it is dialled
 	StepConnect   = "connect"
 	StepTLS       = "tls"
 	StepVersion   = "version"

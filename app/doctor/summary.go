@@ -38,12 +38,14 @@ func (e *examination) cause() string {
 	failed := ""
 	for _, f := range e.all() {
 		if f.failed {
-			failed = f.stage + " " + f.target + ": " + f.reason()
+			failed = f.stage + " " + f.target + ": " + f.reason().Detail
 		}
 	}
 	switch {
 	case asked == 1 && answered == 0:
 		return failed
+	case answered == 0 && e.proxyFault() != "":
+		return e.proxyFault()
 	case asked > 0 && answered == 0 && len(e.peers) == 0:
 		return "no seed answers"
 	case asked > 0 && answered == 0 && len(e.seeds) == 0:
@@ -82,6 +84,16 @@ func (e *examination) asked() (asked, answered int) {
 		}
 	}
 	return asked, answered
+}
+
+// proxyFault is what is wrong with the first proxy that does not do its part.
+func (e *examination) proxyFault() string {
+	for _, f := range e.all() {
+		if why := f.reason(); f.failed && why.Step == StepProxy {
+			return why.Detail
+		}
+	}
+	return ""
 }
 
 func (e *examination) peerAnswers() bool {

@@ -42,12 +42,12 @@ type conversation struct {
 // some.
 const askFor = 8
 
-// talk speaks with whoever answered, and closes the connection. The handshake must
+// talk speaks with whoever answered at an address, and closes the connection. The handshake must
 // be done by the deadline of limit, all of it when ctx ends.
-func (e *examination) talk(ctx, limit context.Context, f *finding, conn transport.Conn, kind channel.Kind) {
+func (e *examination) talk(ctx, limit context.Context, f *finding, conn transport.Conn, with addr.Addr, kind channel.Kind) {
 	began := time.Now()
 	heard := &tap{Conn: conn}
-	c := e.newConversation(limit, f, heard, kind)
+	c := e.newConversation(limit, f, heard, with, kind)
 	stop := context.AfterFunc(ctx, func() {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			c.ch.Close(errNoAnswer)
@@ -76,8 +76,8 @@ func (e *examination) talk(ctx, limit context.Context, f *finding, conn transpor
 	}
 }
 
-func (e *examination) newConversation(limit context.Context, f *finding, conn transport.Conn, kind channel.Kind) *conversation {
-	s, to := &e.Settings, conn.Peer()
+func (e *examination) newConversation(limit context.Context, f *finding, conn transport.Conn, to addr.Addr, kind channel.Kind) *conversation {
+	s := &e.Settings
 	c := &conversation{
 		finding:  f,
 		identity: protocol.Identity{NodeID: s.NodeID, AppName: s.AppName, AppVersion: s.AppVersion},
@@ -122,7 +122,11 @@ func (c *conversation) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return handshake.Start(ctx, c.ch.Addr(), nil, nil)
+	endpoint := c.endpoint
+	if scheme := endpoint.Scheme(); c.mixed || scheme == addr.Socks5 || scheme == addr.Socks5TLS {
+		endpoint = addr.Addr{} // where our proxy is concerns nobody
+	}
+	return handshake.Start(ctx, endpoint, nil, nil)
 }
 
 // onVersion keeps what the other end is, also when the handshake ends on it.

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"dchat/p2p/addr"
 	"dchat/p2p/channel"
 	"dchat/p2p/transport"
 	"dchat/p2p/wire"
@@ -25,9 +26,8 @@ type fault struct{ detail, advice string }
 // words says what an error of a lookup, a dial or a connection means, and after how
 // long it came.
 func (e *examination) words(f *finding, err error, took time.Duration) fault {
-	if at := (*transport.Error)(nil); errors.As(err, &at) { // its address is known
-		err = at.Err
-	}
+	err = withoutAddr(err)
+	isUnix, isQUIC := f.endpoint.Scheme() == addr.Unix, f.endpoint.Scheme() == addr.QUIC
 	lookup, op, header := (*net.DNSError)(nil), (*net.OpError)(nil), tls.RecordHeaderError{}
 	switch {
 	case errors.As(err, &lookup) && lookup.IsNotFound:
@@ -40,8 +40,20 @@ func (e *examination) words(f *finding, err error, took time.Duration) fault {
 		return fault{"it does not speak TLS", "Write the address with the scheme without +tls."}
 	case errors.As(err, &op) && op.Op == "remote error": // a TLS alert
 		return fault{"it refuses TLS as nodes speak it: " + op.Err.Error(), "What answers there is no node of this network: is the port right? " + instead(f)}
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
+	case isQUIC && late(err):
+		return fault{fmt.Sprintf("nobody answered within %v", took.Round(time.Second)), "A firewall that drops UDP, a wrong port and a node that is down look the same. " + otherwise(f)}
+	case late(err):
 		return fault{fmt.Sprintf("no answer within %v", took.Round(time.Second)), "The machine is off, or a firewall drops what is sent to it, there or here. " + otherwise(f)}
+	case isUnix && errors.Is(err, os.ErrNotExist):
+		return fault{"there is no such file", "The node there does not run, or the path is wrong."}
+	case isUnix && errors.Is(err, os.ErrPermission):
+		return fault{"no permission to use the socket", "It is for the user alone that the node there runs as: run both as the same one."}
+	case isUnix && errors.Is(err, syscall.ECONNREFUSED):
+		return fault{"refused: nobody listens at the file", "The node there has ended, or something else is at the path: start it, or correct the path."}
+	case isQUIC && errors.Is(err, syscall.ECONNREFUSED):
+		return fault{"it takes no more connections", "Try again later. " + otherwise(f)}
+	case isQUIC && ended(err):
+		return fault{"it ended the connection: " + err.Error(), "What answers there may be no node of this network. " + instead(f)}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fault{"refused: nothing listens there", "The node there does not run, or the port is wrong. " + otherwise(f)}
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL):
@@ -56,6 +68,12 @@ func (e *examination) words(f *finding, err error, took time.Duration) fault {
 	return fault{err.Error(), otherwise(f)}
 }
 
+// late tells whether an error is that the time was over.
+func late(err error) bool {
+	timeout := (net.Error)(nil)
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+}
+
 // otherwise is what else can be done about an address that does not work.
 func otherwise(f *finding) string {
 	switch f.stage {
@@ -63,6 +81,10 @@ func otherwise(f *finding) string {
 		return "Otherwise take another seed."
 	case StagePeer:
 		return "Otherwise ask whoever runs it."
+	}
+	switch strings.TrimSuffix(f.endpoint.Scheme(), "+tls") {
+	case addr.Tor, addr.I2P, addr.Socks5:
+		return "Does the hidden service lead to an address that this node listens at?"
 	default:
 		return "Is the port forwarded by the router, and open in the firewall? Some routers do not let a machine reach itself by its outer address: then try from elsewhere."
 	}

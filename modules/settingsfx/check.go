@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"net/netip"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +17,8 @@ import (
 )
 
 // mergeProfiles adds the active profiles to the settings of the network, in their order. A
-// profile that is mixed or not active is ignored.
+// profile that is mixed or not active is ignored, as elsewhere; what a mixed one holds may be
+// missed.
 func (l *loader) mergeProfiles(tables *schema) {
 	s, all := &l.P2P, tables.Net.Profiles
 	tables.Net.Profiles = make(map[string]profileTable)
@@ -25,13 +29,13 @@ func (l *loader) mergeProfiles(tables *schema) {
 		scheme []string
 	}{{"net.active_profiles", s.ActiveProfiles}, {"net.mixed_profiles", s.MixedProfiles}} {
 		for _, scheme := range key.scheme {
-			if problem := unknownScheme(scheme); problem != "" {
+			if problem := l.unknownScheme(scheme); problem != "" {
 				l.check(key.name, quote(scheme), problem)
 			}
 		}
 	}
 	for i, scheme := range s.ActiveProfiles {
-		if slices.Contains(s.MixedProfiles, scheme) || slices.Contains(s.ActiveProfiles[:i], scheme) || unknownScheme(scheme) != "" {
+		if slices.Contains(s.MixedProfiles, scheme) || slices.Contains(s.ActiveProfiles[:i], scheme) || l.unknownScheme(scheme) != "" {
 			continue
 		}
 		table, ok := all[scheme]
@@ -51,6 +55,12 @@ func (l *loader) mergeProfiles(tables *schema) {
 		l.addAddresses(table.addresses)
 		tables.Net.Profiles[scheme] = table
 	}
+	for _, scheme := range slices.Sorted(maps.Keys(all)) {
+		if slices.Contains(s.MixedProfiles, scheme) && !reflect.ValueOf(all[scheme]).IsZero() {
+			key := profilesKey + "." + scheme
+			l.warn(l.origin(key), key+" has no effect, as "+scheme+" is a mixed profile: put its peers and seeds in [net]")
+		}
+	}
 }
 
 func (l *loader) addAddresses(a addresses) {
@@ -65,8 +75,27 @@ func (l *loader) validate() {
 	l.validateNode(&l.P2P, l.fields)
 	l.validateDaemon()
 	l.validateChat()
+	l.warnOfMixed()
 	if len(l.P2P.ActiveProfiles) == 0 {
 		l.warn(l.origin("net.active_profiles"), `net.active_profiles is empty: this node connects to nobody; try ["tcp", "tcp+tls"] and a table for each`)
+	}
+}
+
+// warnOfMixed speaks of mixed profiles that are not what they are meant to be: a way to
+// hide.
+func (l *loader) warnOfMixed() {
+	const key = "net.mixed_profiles"
+	routes := l.P2P.Routes()
+	for _, scheme := range l.P2P.MixedProfiles {
+		sample := addr.FromIP(scheme, netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), 1))
+		endpoints, mixed := routes.Of(sample)
+		outcome := "its addresses are not dialled"
+		if len(endpoints) > 0 {
+			outcome = "its addresses are dialled directly, and see where this node is"
+		}
+		if !mixed {
+			l.warn(l.origin(key), fmt.Sprintf("%s has %s, which none of the active profiles carries: %s", key, quote(scheme), outcome))
+		}
 	}
 }
 
@@ -75,12 +104,12 @@ func (l *loader) validateNode(s *p2p.Settings, fields []field) {
 	for _, f := range fields {
 		list, _ := f.value.Interface().([]addr.Addr)
 		for _, a := range list {
-			if problem := unknownScheme(a.Scheme()); problem != "" && a.Hostname() != "" {
+			if problem := l.unknownScheme(a.Scheme()); problem != "" && a.Hostname() != "" {
 				l.check(f.key, quote(a.Redacted()), problem)
 			}
 		}
 	}
-	for _, err := range unjoin(s.Validate()) {
+	for _, err := range unjoin(s.ValidateFor(l.transports)) {
 		var at *p2p.SettingError
 		if !errors.As(err, &at) {
 			l.addFileFault(Fault{Problem: err.Error()})
@@ -134,7 +163,7 @@ func locate(fields []field, e *p2p.SettingError) (key, value string) {
 	for _, f := range fields {
 		list, isAddresses := f.value.Interface().([]addr.Addr)
 		switch {
-		case slices.ContainsFunc(list, func(a addr.Addr) bool { return lastPart(f.name) == e.Field && strconv.Quote(a.Redacted()) == e.Value }):
+		case slices.ContainsFunc(list, func(a addr.Addr) bool { return lastPart(f.name) == e.Field && shows(e.Value, a) }):
 			return f.key, e.Value
 		case f.name != e.Field:
 		case isAddresses, e.Field == "Blacklist": // the value is an element
@@ -144,6 +173,13 @@ func locate(fields []field, e *p2p.SettingError) (key, value string) {
 		}
 	}
 	return key, value
+}
+
+// shows tells whether the value in an error is that address, which may have been cut.
+func shows(value string, a addr.Addr) bool {
+	text := strconv.Quote(a.Redacted())
+	beginning, cut := strings.CutSuffix(value, `…"`)
+	return text == value || cut && strings.HasPrefix(text, beginning)
 }
 
 func rpcProblem(listen addr.Addr) string {

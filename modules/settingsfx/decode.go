@@ -27,7 +27,7 @@ func (m *mismatch) Error() string { return m.remedy }
 // strict turns a value of a layer into the type of its key, and refuses all that is not
 // exactly of that type. Nothing is left for the decoder to convert, as it would
 // wrap numbers that are too large, cut fractions off and take seconds for nanoseconds.
-func strict(from, to reflect.Value) (any, error) {
+func (l *loader) strict(from, to reflect.Value) (any, error) {
 	raw := from.Interface()
 	if from.Type() == to.Type() || to.Kind() == reflect.Pointer {
 		return raw, nil
@@ -44,7 +44,7 @@ func strict(from, to reflect.Value) (any, error) {
 	case [4]byte:
 		return magic(raw)
 	case p2p.BlacklistEntry:
-		return blacklistEntry(raw)
+		return l.blacklistEntry(raw)
 	}
 	var ok bool
 	remedy := "give a text in quotes"
@@ -128,7 +128,7 @@ func magic(raw any) (any, error) {
 	return nil, &mismatch{raw, "give four numbers from 0 to 255, such as [217, 239, 182, 125]"}
 }
 
-func blacklistEntry(raw any) (any, error) {
+func (l *loader) blacklistEntry(raw any) (any, error) {
 	fail := func(reason string) (any, error) {
 		return nil, &mismatch{raw, `give ["host", ["scheme"], [port]]: ` + reason}
 	}
@@ -148,7 +148,7 @@ func blacklistEntry(raw any) (any, error) {
 	}
 	for _, name := range names {
 		scheme, _ := name.(string)
-		if reason := unknownScheme(scheme); reason != "" {
+		if reason := l.unknownScheme(scheme); reason != "" {
 			return fail(reason)
 		}
 		entry.Schemes = append(entry.Schemes, scheme)
@@ -173,7 +173,12 @@ func (l *loader) addMismatches(err error) {
 		var at *mapstructure.DecodeError
 		var m *mismatch
 		if errors.As(err, &at) && errors.As(err, &m) {
-			l.addFault(l.keyOf(at.Name()), literal(m.value), m.remedy)
+			key := l.keyOf(at.Name())
+			remedy := m.remedy
+			if strings.HasSuffix(key, "_socks5_proxy") {
+				remedy = strings.Replace(remedy, "tcp://", "socks5://", 1)
+			}
+			l.addFault(key, literal(m.value), remedy)
 		} else {
 			l.addFileFault(Fault{Problem: err.Error()})
 		}

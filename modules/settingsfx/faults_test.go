@@ -82,6 +82,21 @@ func TestFaultsOfTheFile(t *testing.T) {
 		{"RPC methods", "[rpc]\nrpc_disabled_methods = [1]", []string{"rpc.rpc_disabled_methods = 1: give a text in quotes"}},
 
 		{"unknown transport", "[net]\nactive_profiles = [\"tpc\"]\nmixed_profiles = [\"\"]", []string{`net.active_profiles = "tpc": unknown transport "tpc"; the nearest known one is tcp`, `net.mixed_profiles = "": unknown transport ""`}},
+		{"onion name with a wrong character", "[net]\npeers = [\"tor://q53lf57qovyuvwsc6xnrppyply3vtqm7l6pcobkmyqsiofyeznfu5uqd.onion:1\"]", []string{
+			`net.peers = "tor://q53lf57qovyuvwsc6xnrppyply3vtqm7l6pcobkmyqsiofyeznfu5uqd.onion:1/": the destination is malformed: a version 3 onion name has 56 letters and digits before .onion, among them a checksum`}},
+		{"onion name with a wrong character elsewhere", "[net]\nseeds = [\"tor+tls://a.onion:1\"]\nexternal_addrs = [\"tor://b.onion:1\"]", []string{
+			`net.seeds = "tor+tls://a.onion:1/": the destination is malformed`, `net.external_addrs = "tor://b.onion:1/": the destination is malformed`}},
+		{"onion name with a wrong character, through a proxy", "[net]\npeers = [\"socks5://127.0.0.1:9050/q53lf57qovyuvwsc6xnrppyply3vtqm7l6pcobkmyqsiofyeznfu5uqd.onion:1\"]", []string{
+			`net.peers = "socks5://127.0.0.1:9050/q53lf57qovyuvwsc6xnrppyply3vtqm7l6pcobkmyqsiofyeznfu5uqd.onion:1": the destination is malformed`}},
+		{"name that is none of I2P", "[net]\nseeds = [\"i2p://h:1\"]", []string{`net.seeds = "i2p://h:1": the destination is malformed: a host of I2P is`}},
+		{"socks5 without a destination", "[net]\npeers = [\"socks5://127.0.0.1:9050\"]\nseeds = [\"socks5+tls://127.0.0.1:9050/h:1/\"]", []string{
+			`net.peers = "socks5://127.0.0.1:9050/": the destination is malformed: write it as socks5://proxy:port/destination:port`, `net.seeds = "socks5+tls://127.0.0.1:9050/h:1/": the destination`}},
+		{"socket with a host", "[net]\npeers = [\"unix://run/x.sock\"]", []string{`net.peers = "unix://run/x.sock": it has a host, and sockets have none: write unix:///absolute/path`}},
+		{"socket with a path that is too long", "[net]\ninbound = [\"unix:///" + strings.Repeat("x", 150) + "\"]", []string{`net.inbound = "unix:///` + strings.Repeat("x", 112) + `…": its path is too long for a socket, with 151 bytes`}},
+		{"listening where that is not possible", "[net]\ninbound = [\"tor://127.0.0.1:1\"]", []string{`net.inbound = "tor://127.0.0.1:1/": listen on one of quic, tcp, tcp+tls, unix`}},
+		{"proxies", "[net]\ntor_socks5_proxy = \"tcp://127.0.0.1:9050\"\nnym_socks5_proxy = \"socks5://h\"\ni2p_socks5_proxy = \"socks5://h:1/h:2\"", []string{
+			`net.tor_socks5_proxy = "tcp://127.0.0.1:9050/": write it as socks5://host:port, or socks5://user:password@host:port`, `net.nym_socks5_proxy = "socks5://h/": write it`, `net.i2p_socks5_proxy = "socks5://h:1/h:2": write it`}},
+		{"proxy without scheme", "[net]\ntor_socks5_proxy = \"127.0.0.1:9050\"", []string{`net.tor_socks5_proxy = "127.0.0.1:9050": give an address such as socks5://host:port (no scheme`}},
 		{"missing table", "[net]\nactive_profiles = [\"tcp+tls\"]", []string{`net.active_profiles = "tcp+tls": an active profile needs its table: add [net.profiles."tcp+tls"]`}},
 		{"profile: all at once", "[net]\nactive_profiles = [\"tcp\"]\n[net.profiles.tcp]\ninbound = [\"tcp://h\", 1]\noutbound_connect_timeout = 0\nchannel_handshake_timeout = \"x\"\npears = []", []string{
 			`net.profiles.tcp.inbound = "tcp://h/": write it`, "net.profiles.tcp.inbound = 1: give an address", "net.profiles.tcp.outbound_connect_timeout = 0: give a time from 1s", `net.profiles.tcp.channel_handshake_timeout = "x": give a whole number of seconds`, "net.profiles.tcp.pears: unknown key; the nearest known one is net.profiles.tcp.peers"}},

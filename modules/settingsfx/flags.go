@@ -19,6 +19,7 @@ var flagKeys = map[string]string{
 	"outbound-slots":       "net.outbound_connections",
 	"inbound-slots":        "net.inbound_connections",
 	"external-addrs":       "net.external_addrs",
+	"port-mapping":         "net.port_mapping",
 	"peers":                "net.peers",
 	"seeds":                "net.seeds",
 	"network-profiles":     "net.active_profiles",
@@ -52,6 +53,7 @@ func Flags(fs *pflag.FlagSet) {
 	list("rpc-disabled-methods", "do not answer these JSON-RPC `METHODS`")
 	list("accept", "listen for peers at these `URLS`")
 	list("external-addrs", "tell peers that this node is reached at these `URLS`")
+	toggle("port-mapping", "ask the router to pass connections on to this node, and tell peers where it does")
 	list("peers", "stay connected to these `URLS`")
 	list("seeds", "ask these `URLS` for the addresses of others")
 	value("outbound-slots", "", "keep this `NUMBER` of connections to addresses that were found")

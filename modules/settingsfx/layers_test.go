@@ -40,6 +40,7 @@ func TestVariablesAndFlagsTakeEveryType(t *testing.T) {
 		{"rpc.rpc_disabled_methods", `["a", "b"]`, "DCHAT_RPC__RPC_DISABLED_METHODS=a, b,", []string{"--rpc-disabled-methods", "a,b"}},
 		{"net.inbound", `["tcp://h:1", "tcp://h:2"]`, `DCHAT_NET__INBOUND=["tcp://h:1", "tcp://h:2"]`, []string{"--accept", "tcp://h:1", "--accept=tcp://h:2"}},
 		{"net.external_addrs", `["tcp://h:1"]`, "DCHAT_NET__EXTERNAL_ADDRS=tcp://h:1", []string{"--external-addrs", "tcp://h:1"}},
+		{"net.port_mapping", "true", "DCHAT_NET__PORT_MAPPING=true", []string{"--port-mapping"}},
 		{"net.peers", `["tcp://[::1]:1"]`, "DCHAT_NET__PEERS=tcp://[::1]:1", []string{"--peers", "tcp://[::1]:1"}},
 		{"net.seeds", `["tcp://h:1"]`, "DCHAT_NET__SEEDS=tcp://h:1", []string{"--seeds", "tcp://h:1"}},
 		{"net.outbound_connections", "3", "DCHAT_NET__OUTBOUND_CONNECTIONS=3", []string{"--outbound-slots", "3"}},
@@ -86,7 +87,7 @@ func TestVariablesAndFlagsTakeEveryType(t *testing.T) {
 }
 
 func TestEveryFlagHasAKeyAndEveryKeyAVariable(t *testing.T) {
-	known := keys()
+	known := keys(schemes)
 	for flag, key := range flagKeys {
 		if parse(t).Lookup(flag) == nil {
 			t.Errorf("--%s is not declared", flag)
@@ -184,6 +185,13 @@ func TestWarnings(t *testing.T) {
 		{"RPC for everyone", "[rpc]\nrpc_listen = \"tcp://0.0.0.0:1\"\n[net]\n" + quiet, ":2: rpc.rpc_listen is tcp://0.0.0.0:1/: whoever reaches it can read and write as you"},
 		{"RPC on a name", "[rpc]\nrpc_listen = \"http+tcp://u:secret@host:1\"\n[net]\n" + quiet, ":2: rpc.rpc_listen is http+tcp://host:1: whoever"},
 		{"nothing to dial with", "[net]\nactive_profiles = []\n", ":2: net.active_profiles is empty"},
+		{"mixed, and carried by none", "[net]\nmixed_profiles = [\"tor\"]\n" + quiet, `:2: net.mixed_profiles has "tor", which none of the active profiles carries: its addresses are not dialled`},
+		{"mixed, and carried by a proxy that is not set", "[net]\nmixed_profiles = [\"tcp\"]\nactive_profiles = [\"socks5\"]\n[net.profiles.socks5]\n", `:2: net.mixed_profiles has "tcp", which none of the active profiles carries: its addresses are not dialled`},
+		{"mixed, and dialled directly all the same", "[net]\nmixed_profiles = [\"tcp\"]\n" + quiet, `:2: net.mixed_profiles has "tcp", which none of the active profiles carries: its addresses are dialled directly, and see where this node is`},
+		{"the table of a mixed one", "[net]\nactive_profiles = [\"tor\"]\nmixed_profiles = [\"tcp\"]\n[net.profiles.tor]\n[net.profiles.tcp]\nseeds = [\"tcp://s:2\"]\noutbound_connect_timeout = 1\n",
+			":5: net.profiles.tcp has no effect, as tcp is a mixed profile: put its peers and seeds in [net]"},
+		{"none: an empty table of a mixed one, and one that is not active", "[net]\nactive_profiles = [\"tor\"]\nmixed_profiles = [\"tcp\"]\n[net.profiles.tor]\n[net.profiles.tcp]\n[net.profiles.quic]\nseeds = [\"quic://s:2\"]\n", ""},
+		{"none: mixed, and carried by a proxy", "[net]\nmixed_profiles = [\"tcp\", \"tor\"]\nactive_profiles = [\"socks5\"]\ntor_socks5_proxy = \"socks5://127.0.0.1:9050\"\n[net.profiles.socks5]\n", ""},
 		{"none: RPC on IPv6 loopback", "[rpc]\nrpc_listen = \"tcp://[::1]:1\"\n[net]\n" + quiet, ""},
 		{"none: RPC on a unix socket", "[rpc]\nrpc_listen = \"unix:///s\"\n[net]\n" + quiet, ""},
 		{"none: RPC on localhost", "[rpc]\nrpc_listen = \"http+tcp://localhost:1\"\n[net]\n" + quiet, ""},

@@ -52,14 +52,18 @@ func (l *loader) once(seen map[string]string, key, shown, value, remedy string) 
 	}
 }
 
-// endpoint is the host and port of an address to listen on, which two schemes share; nothing
-// where any free port is taken.
+// endpoint is the host and port of an address to listen on, which two schemes share unless one is
+// quic; nothing where any free port is taken.
 func endpoint(a addr.Addr) string {
 	port, ok := a.Port()
 	if !ok || port == 0 {
 		return ""
 	}
-	return net.JoinHostPort(a.Hostname(), fmt.Sprint(port))
+	network := "tcp"
+	if a.Scheme() == addr.QUIC {
+		network = "udp"
+	}
+	return network + " " + net.JoinHostPort(a.Hostname(), fmt.Sprint(port))
 }
 
 // warnOfNetwork speaks of a network that is valid and seldom meant so.

@@ -135,7 +135,7 @@ func TestFaultsOfTheFileOfTheSeed(t *testing.T) {
 		{"text for a list", "[network.x]\naccept_addrs = \"tcp://h:1\"", []string{`network.x.accept_addrs = "tcp://h:1": give a list in square brackets`}},
 		{"address without a port", "[network.x]\naccept_addrs = [\"tcp://h\"]", []string{`network.x.accept_addrs = "tcp://h/": write it as scheme://host:port`}},
 		{"address without a scheme", "[network.x]\naccept_addrs = [\"127.0.0.1:1\"]", []string{`network.x.accept_addrs = "127.0.0.1:1": give an address such as`}},
-		{"scheme that is not served", "[network.x]\naccept_addrs = [\"quic://h:1\"]", []string{`network.x.accept_addrs = "quic://h:1": listen on one of tcp, tcp+tls`}},
+		{"scheme that is not served", "[network.x]\naccept_addrs = [\"i2p://h.i2p:1\"]", []string{`network.x.accept_addrs = "i2p://h.i2p:1": listen on one of quic, tcp, tcp+tls, unix`}},
 		{"unknown scheme", network + "seeds = [\"tpc://h:2\"]", []string{`network.x.seeds = "tpc://h:2": unknown transport "tpc"; the nearest known one is tcp`}},
 		{"peer that is a seed", network + "seeds = [\"tcp://s:1\"]\npeers = [\"tcp://s:1\"]", []string{`network.x.peers = "tcp://s:1/": an address is either a peer or a seed`}},
 		{"version", network + "version = \"0.4\"", []string{`network.x.version = "0.4": give a version such as`}},
@@ -149,6 +149,7 @@ func TestFaultsOfTheFileOfTheSeed(t *testing.T) {
 
 		{"one address in two networks", network + "[network.y]\naccept_addrs = [\"tcp+tls://h:1\"]", []string{`network.y.accept_addrs = "tcp+tls://h:1/": it is in network.x.accept_addrs already`}},
 		{"one address twice", "[network.x]\naccept_addrs = [\"tcp://h:1\", \"tcp://h:1\"]", []string{`network.x.accept_addrs = "tcp://h:1/": it is in network.x.accept_addrs already`}},
+		{"one address twice, by QUIC", "[network.x]\naccept_addrs = [\"quic://h:1\", \"quic://h:1\"]", []string{`network.x.accept_addrs = "quic://h:1": it is in network.x.accept_addrs already`}},
 		{"the address of RPC", "[network.x]\naccept_addrs = [\"tcp://127.0.0.1:18927\"]", []string{`network.x.accept_addrs = "tcp://127.0.0.1:18927/": it is in rpc.rpc_listen already`}},
 		{"one host list in two networks", network + "hostlist = \"/h\"\n[network.y]\naccept_addrs = [\"tcp://h:2\"]\nhostlist = \"/h\"", []string{`network.y.hostlist = "/h": it is in network.x.hostlist already: give each network a host list of its own`}},
 		{"the same fault in two networks", "[network.x]\naccept_addrs = [\"tcp://h\"]\n[network.y]\naccept_addrs = [\"tcp://h\"]", []string{`network.x.accept_addrs = "tcp://h/"`, `network.y.accept_addrs = "tcp://h/"`}},
@@ -191,6 +192,13 @@ func TestFilesOfTheSeedThatWorkElsewhereAreTakenWithAWarning(t *testing.T) {
 				t.Errorf("%s\nwarning %q, want %q of a line of the file", text, w, want)
 			}
 		}
+	}
+}
+
+func TestASeedCanListenOnOnePortByTCPAndByQUIC(t *testing.T) {
+	loaded := mustLoadLilith(t, "[network.x]\naccept_addrs = [\"tcp+tls://0.0.0.0:1\", \"quic://0.0.0.0:1\"]")
+	if n := len(loaded.Networks[0].P2P.Inbound); n != 2 {
+		t.Errorf("%d addresses", n)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"dchat/modules/rpcfx"
 	"dchat/p2p"
 	"dchat/p2p/addr"
+	"dchat/p2p/transport"
 )
 
 // Source says where the configuration comes from.
@@ -28,6 +29,11 @@ type Source struct {
 	// ReadOnly writes no file. Where a default file would have been written its text is
 	// used as if it were there; a file named with --config must exist.
 	ReadOnly bool
+
+	// Transports are those that the program gives its nodes, through the group
+	// "transports" of p2pfx, beside the ones that all have: their schemes can stand in addresses and
+	// among the profiles, where their name has no dot, and those that can listen in inbound.
+	Transports []transport.Named
 
 	again bool // the file has been read before
 }
@@ -76,10 +82,13 @@ type loader struct {
 	program
 	env    map[string]string
 	layers *koanf.Koanf
-	known  map[string]reflect.Type // the type of each key
-	name   string                  // of the file, for people
-	lines  map[string]int          // where its keys and tables stand
-	faults []Fault
+
+	transports transport.Set           // of the nodes
+	schemes    []string                // that addresses and profiles can have
+	known      map[string]reflect.Type // the type of each key
+	name       string                  // of the file, for people
+	lines      map[string]int          // where its keys and tables stand
+	faults     []Fault
 }
 
 func newLoader(src Source, p program) *loader {
@@ -88,7 +97,6 @@ func newLoader(src Source, p program) *loader {
 		program: p,
 		env:     environment(src.Env),
 		layers:  koanf.New("."),
-		known:   keys(),
 		Loaded: Loaded{
 			P2P:    p2p.DefaultSettings(),
 			Chat:   chat.DefaultSettings(),
@@ -97,6 +105,12 @@ func newLoader(src Source, p program) *loader {
 			Report: Report{Origins: make(map[string]Origin)},
 		},
 	}
+	l.transports = transport.Default().With(src.Transports...)
+	l.schemes = slices.Clone(schemes)
+	for _, t := range src.Transports {
+		l.schemes = append(l.schemes, t.Scheme)
+	}
+	l.known = keys(l.schemes)
 	// A file that names no transport is one that dials nobody.
 	l.P2P.ActiveProfiles, l.P2P.Profiles = nil, nil
 	return l
@@ -135,7 +149,7 @@ const profilesKey = "net.profiles"
 
 func (l *loader) unmarshal(key string, table any) {
 	l.addMismatches(l.layers.UnmarshalWithConf(key, table, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
-		DecodeHook: mapstructure.DecodeHookFuncValue(strict),
+		DecodeHook: mapstructure.DecodeHookFuncValue(l.strict),
 		MatchName:  func(key, field string) bool { return key == field },
 		RootName:   key,
 	}}))

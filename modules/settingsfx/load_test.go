@@ -64,6 +64,7 @@ max_message = 2048
 send_queue = 65536
 write_timeout = 12
 hide_features = true
+port_mapping = true
 inbound = ["tcp://127.0.0.1:0"]
 external_addrs = ["tcp://h:1"]
 peers = ["tcp://h:2"]
@@ -112,7 +113,7 @@ func TestEveryKeyReachesItsSetting(t *testing.T) {
 		BanTime: 8 * time.Second, DialNames: true,
 		Blacklist:      []p2p.BlacklistEntry{{Host: "example.com", Schemes: []string{"tcp"}, Ports: []uint16{8551, 23331}}, {Host: "[::1]"}},
 		TorSocks5Proxy: addr.MustParse("socks5://127.0.0.1:9050"), NymSocks5Proxy: addr.MustParse("socks5://127.0.0.1:1080"), I2PSocks5Proxy: addr.MustParse("socks5://127.0.0.1:9"),
-		MaxMessage: 2048, SendQueue: 65536, WriteTimeout: 12 * time.Second, HideFeatures: true,
+		MaxMessage: 2048, SendQueue: 65536, WriteTimeout: 12 * time.Second, HideFeatures: true, PortMapping: true,
 	}
 	if !reflect.DeepEqual(got.P2P, want) {
 		t.Errorf("got  %+v\nwant %+v", got.P2P, want)
@@ -163,7 +164,7 @@ func TestDefaultFileUncommented(t *testing.T) {
 		text.WriteString(line)
 	}
 	loaded := setup{toml: text.String()}.mustLoad(t)
-	if n := len(keys()); len(loaded.fields) != len(newSchemaFields())+2*7 || n < len(loaded.fields) {
+	if n := len(keys(schemes)); len(loaded.fields) != len(newSchemaFields())+2*7 || n < len(loaded.fields) {
 		t.Errorf("%d fields", len(loaded.fields))
 	}
 	for _, f := range loaded.fields {

@@ -74,9 +74,9 @@ func tableNames(known map[string]reflect.Type) []string {
 }
 
 // unknownScheme says what is wrong with the name of a transport; nothing if it is known.
-func unknownScheme(scheme string) string {
-	if slices.Contains(schemes, scheme) {
+func (l *loader) unknownScheme(scheme string) string {
+	if slices.Contains(l.schemes, scheme) {
 		return ""
 	}
-	return "unknown transport " + quote(scheme) + "; the nearest known one is " + nearest(scheme, slices.Clone(schemes))
+	return "unknown transport " + quote(scheme) + "; the nearest known one is " + nearest(scheme, slices.Clone(l.schemes))
 }

@@ -60,6 +60,7 @@ type netTable struct {
 	SendQueue             *int                  `koanf:"send_queue"`
 	WriteTimeout          *time.Duration        `koanf:"write_timeout"`
 	HideFeatures          *bool                 `koanf:"hide_features"`
+	PortMapping           *bool                 `koanf:"port_mapping"`
 
 	addresses `koanf:",squash"`
 	Profiles  map[string]profileTable `koanf:"profiles"`
@@ -130,11 +131,12 @@ func newSchema(l *Loaded) schema {
 			SendQueue:             &s.SendQueue,
 			WriteTimeout:          &s.WriteTimeout,
 			HideFeatures:          &s.HideFeatures,
+			PortMapping:           &s.PortMapping,
 		},
 	}
 }
 
-// schemes are the transports that a profile can be of.
+// schemes are the transports that a profile can be of, in every program.
 var schemes = []string{"tcp", "tcp+tls", "quic", "unix", "socks5", "socks5+tls", "i2p", "i2p+tls", "tor", "tor+tls", "nym", "nym+tls"}
 
 // field is one key of the file.
@@ -170,8 +172,9 @@ func appendFields(fields []field, table reflect.Value, key, name string) []field
 	return fields
 }
 
-// keys are all keys that a file may have, with the types of their values.
-func keys() map[string]reflect.Type {
+// keys are all keys that a file may have, with the types of their values, where these are
+// the transports.
+func keys(schemes []string) map[string]reflect.Type {
 	s := newSchema(&Loaded{})
 	s.Net.Profiles = make(map[string]profileTable)
 	for _, scheme := range schemes {

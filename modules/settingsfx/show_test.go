@@ -79,11 +79,11 @@ func equalButForNil(a, b any) bool {
 }
 
 func TestShowKeepsSecrets(t *testing.T) {
-	out := show(t, setup{toml: "[rpc]\nrpc_listen = \"tcp://u:hunter2@127.0.0.1:1\"\n[net]\ntor_socks5_proxy = \"socks5://u:hunter2@h:1/?hunter2\"\npeers = [\"socks5://u:hunter2@p:1/h:2#hunter2\"]\n"}.mustLoad(t))
+	out := show(t, setup{toml: "[rpc]\nrpc_listen = \"tcp://u:hunter2@127.0.0.1:1\"\n[net]\ntor_socks5_proxy = \"socks5://u:hunter2@h:1\"\npeers = [\"socks5://u:hunter2@p:1/h:2\", \"tcp://u:hunter2@h:3/?hunter2#hunter2\"]\n"}.mustLoad(t))
 	if strings.Contains(out, "hunter2") {
 		t.Error(out)
 	}
-	for _, want := range []string{`"tcp://127.0.0.1:1/"`, `"socks5://h:1/"`, `"socks5://p:1/h:2"`} {
+	for _, want := range []string{`"tcp://127.0.0.1:1/"`, `"socks5://h:1/"`, `"socks5://p:1/h:2"`, `"tcp://h:3/"`} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%s is not shown in\n%s", want, out)
 		}

@@ -9,6 +9,8 @@ import (
 
 	"go.uber.org/fx"
 	"go.uber.org/zap"
+
+	"dchat/app/internal/stdlog"
 )
 
 // Daemon runs an application from its start to its end.
@@ -71,8 +73,11 @@ func UntilSignal(ctx context.Context) (_ context.Context, release func()) {
 // for the end, and stops it. It returns the exit code and why the start failed.
 //
 // It does what fx.App.Run leaves open: a signal during the start ends it, a start
-// that fails in any way is undone, and a second SIGINT ends the process at once.
+// that fails in any way is undone, and a second SIGINT ends the process at once. What
+// libraries say through the standard log package stands in the application's log meanwhile,
+// at debug.
 func (d *Daemon) Run(ctx context.Context) (int, error) {
+	defer stdlog.Redirect(d.Log)()
 	ended := d.app.Wait()
 	var cancel context.CancelFunc
 	d.starting, cancel = context.WithTimeout(ctx, d.app.StartTimeout())

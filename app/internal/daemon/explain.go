@@ -39,7 +39,10 @@ func (e Explainer) Explain(err error) string {
 		advice = ": change " + e.Config.Where(e.Hosts(locked.File))
 	case errors.As(err, &inbound):
 		err = inbound
-		advice = e.remedy(err) + ": change " + e.Config.Where(e.Inbound(inbound.Addr))
+		if inbound.Addr.Scheme() != addr.Unix || errors.Is(err, fs.ErrPermission) { // else it says itself what to do
+			advice = e.remedy(err)
+		}
+		advice += ": change " + e.Config.Where(e.Inbound(inbound.Addr))
 	case errors.As(err, &rpc):
 		advice = ": change " + e.Config.Where("rpc.rpc_listen")
 	case errors.As(err, &file) && file.Path == e.LogFile:
