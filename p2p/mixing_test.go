@@ -282,3 +282,28 @@ func TestEachSchemeHasTheTimesOfItsProfile(t *testing.T) {
 		})
 	})
 }
+
+func TestTwoDestinationsBehindOneProxyAreTwoPeers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := transport.NewMem()
+		n := startNode(t, transport.Set{addr.Socks5: mem}, func(s *p2p.Settings) {
+			s.Inbound, s.ActiveProfiles = nil, []string{addr.Socks5}
+		})
+		l, err := mem.Listen(t.Context(), addr.MustParse("socks5://127.0.0.1:9050")) // whatever it is asked for
+		if err != nil {
+			t.Fatal(err)
+		}
+		serving(t, l)
+		defer l.Close() //nolint:errcheck // nothing is lost
+		for _, destination := range []string{"a.example:1", "b.example:1"} {
+			ch, release, err := n.Channel(t.Context(), addr.MustParse("socks5://127.0.0.1:9050/"+destination))
+			if err != nil {
+				t.Fatalf("%s: %v", destination, err)
+			}
+			defer release()
+			if !strings.HasSuffix(ch.Addr().String(), destination) {
+				t.Errorf("the channel to %s is to %s", destination, ch.Addr())
+			}
+		}
+	})
+}

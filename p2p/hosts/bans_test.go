@@ -435,6 +435,8 @@ func TestSameHost(t *testing.T) {
 		{"tcp://A.example.com:1", "tcp://a.example.com.:1", true},
 		{"tcp://a.example.com:1", "tcp://b.example.com:1", false},
 		{"unix:///a", "unix:///b", false},
+		{"socks5://127.0.0.1:9050/a.example.com:1", "socks5://127.0.0.1:9050/b.example.com:1", false},
+		{"socks5://127.0.0.1:9050/a.example.com:1", "socks5+tls://127.0.0.1:1080/a.example.com:2", true},
 	} {
 		if got := hosts.SameHost(addr.MustParse(row.a), addr.MustParse(row.b)); got != row.same {
 			t.Errorf("%s and %s: %v", row.a, row.b, got)

@@ -19,8 +19,12 @@ type endpoint struct {
 }
 
 func endpointOf(a addr.Addr) endpoint {
+	scheme := a.Scheme()
+	if scheme == addr.Socks5 || scheme == addr.Socks5TLS {
+		a, _ = a.Destination() // what is at a proxy is not the proxy
+	}
 	port, _ := a.Port()
-	e := endpoint{scheme: a.Scheme(), port: port}
+	e := endpoint{scheme: scheme, port: port}
 	if ip, ok := a.IP(); ok {
 		e.ip = ip.Unmap()
 	} else if host := a.Host(); host != "" {

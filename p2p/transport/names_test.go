@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -247,5 +248,28 @@ func TestTheErrorOfANameIsNotThatOfOurOwnNetworkWhenThereIsAnother(t *testing.T)
 	})
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("Dial: %v, want ECONNREFUSED", err)
+	}
+}
+
+func TestNamesOfOverlayNetworksAreLookedUpByNobody(t *testing.T) {
+	resolver := &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		t.Error("a name server was asked")
+		return nil, errors.New("not to be asked")
+	}}
+	set := transport.Set{addr.TCP: &transport.TCP{Resolver: resolver}, addr.QUIC: &transport.QUIC{Resolver: resolver}}
+	for name, want := range map[string]string{
+		"tcp://node.onion:1":  "the scheme tor",
+		"tcp://NODE.Onion.:1": "the scheme tor",
+		"tcp://node.i2p:1":    "the scheme i2p",
+		"quic://node.i2p:1":   "the scheme i2p",
+	} {
+		a := addr.MustParse(name)
+		_, err := set.Dial(t.Context(), a)
+		if failed := (*net.DNSError)(nil); !errors.As(err, &failed) || !failed.IsNotFound || !strings.Contains(err.Error(), want) {
+			t.Errorf("Dial %s: %v, want %q", a, err, want)
+		}
+		if _, err := set.Listen(t.Context(), a); err == nil {
+			t.Errorf("listens on %s", a)
+		}
 	}
 }

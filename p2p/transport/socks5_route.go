@@ -95,7 +95,7 @@ func checkDestination(scheme string, a addr.Addr) error {
 	}
 	port, hasPort := a.Port()
 	host := a.Hostname()
-	overlay := strings.ToLower(strings.TrimRight(host, "."))
+	network := overlay(host)
 	var reason string
 	switch {
 	case !hasPort:
@@ -104,9 +104,9 @@ func checkDestination(scheme string, a addr.Addr) error {
 		reason = "nobody has port 0"
 	case len(host) > mostInSocks:
 		reason = "the name is longer than 255 bytes"
-	case strings.HasSuffix(overlay, ".onion") && !addr.IsOnion(host):
+	case network == "Tor" && !addr.IsOnion(host):
 		reason = "a version 3 onion name has 56 letters and digits before .onion, among them a checksum"
-	case (strings.HasSuffix(overlay, ".i2p") || scheme == addr.I2P || scheme == addr.I2PTLS) && !addr.IsI2P(host):
+	case (network == "I2P" || scheme == addr.I2P || scheme == addr.I2PTLS) && !addr.IsI2P(host):
 		reason = "a host of I2P is a name in .i2p, or has 52 letters and digits before .b32.i2p"
 	default:
 		return nil
