@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
 	"go.uber.org/zap/zaptest"
 
 	"dchat/chat"
@@ -17,8 +16,6 @@ import (
 	"dchat/p2p/addr"
 	"dchat/p2p/transport"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // node starts a node with a chat on an in-memory network, and stops it at the end.
 func node(t *testing.T, mem *transport.Mem, settings p2p.Settings) *chat.Dchat {

@@ -26,22 +26,36 @@ func TestWrongConfiguration(t *testing.T) {
 		line int
 		says []string
 	}{
-		"unknown key":              {"[net]\noutbound_conections = 3\n", 2, []string{"net.outbound_conections", "unknown key", "net.outbound_connections"}},
-		"unknown table":            {"[nett]\nlocalnet = true\n", 1, []string{"nett", "unknown table", "net"}},
-		"key of another table":     {"[rpc]\nlocalnet = true\n", 2, []string{"rpc.localnet", "unknown key"}},
-		"text for a number":        {"[net]\noutbound_connections = \"three\"\n", 2, []string{"net.outbound_connections", `"three"`, "number"}},
-		"number for a text":        {"[net]\nhostlist = 3\n", 2, []string{"net.hostlist", "3", "text"}},
-		"number out of range":      {"[net]\noutbound_connections = -1\n", 2, []string{"net.outbound_connections", "-1", "0 to 1024"}},
-		"text for a list":          {"[net]\npeers = \"tcp://127.0.0.1:1\"\n", 2, []string{"net.peers", "list"}},
-		"bad address":              {"[net]\n\npeers = [\"127.0.0.1:1\"]\n", 3, []string{"net.peers", `"127.0.0.1:1"`, "tcp://host:port"}},
-		"address without a port":   {"[net]\ninbound = [\"tcp://127.0.0.1\"]\n", 2, []string{"net.inbound", "tcp://127.0.0.1", "port"}},
-		"scheme not to listen on":  {"[net]\ninbound = [\"gopher://127.0.0.1:1\"]\n", 2, []string{"net.inbound", "gopher"}},
-		"missing profile table":    {"[net]\nactive_profiles = [\"tor\"]\n", 2, []string{"net.active_profiles", `"tor"`, `[net.profiles."tor"]`}},
-		"magic of the wrong size":  {"[net]\nmagic_bytes = [1, 2, 3]\n", 2, []string{"net.magic_bytes", "[1, 2, 3]", "four numbers"}},
-		"magic byte out of range":  {"[net]\nmagic_bytes = [1, 2, 3, 256]\n", 2, []string{"net.magic_bytes", "256"}},
-		"bad RPC address":          {"[rpc]\nrpc_listen = \"quic://127.0.0.1:1\"\n", 2, []string{"rpc.rpc_listen", "quic://127.0.0.1:1", "unix"}},
-		"not TOML":                 {"[net\nlocalnet = true\n", 1, []string{"not TOML"}},
-		"hostile bytes in a value": {"[net]\nban_policy = \"\\u001b[31m\\u202e\"\n", 2, []string{"net.ban_policy", "strict", "relaxed"}},
+		"unknown key":                        {"[net]\noutbound_conections = 3\n", 2, []string{"net.outbound_conections", "unknown key", "net.outbound_connections"}},
+		"unknown table":                      {"[nett]\nlocalnet = true\n", 1, []string{"nett", "unknown table", "net"}},
+		"key of another table":               {"[rpc]\nlocalnet = true\n", 2, []string{"rpc.localnet", "unknown key"}},
+		"text for a number":                  {"[net]\noutbound_connections = \"three\"\n", 2, []string{"net.outbound_connections", `"three"`, "number"}},
+		"number for a text":                  {"[net]\nhostlist = 3\n", 2, []string{"net.hostlist", "3", "text"}},
+		"number out of range":                {"[net]\noutbound_connections = -1\n", 2, []string{"net.outbound_connections", "-1", "0 to 1024"}},
+		"text for a list":                    {"[net]\npeers = \"tcp://127.0.0.1:1\"\n", 2, []string{"net.peers", "list"}},
+		"bad address":                        {"[net]\n\npeers = [\"127.0.0.1:1\"]\n", 3, []string{"net.peers", `"127.0.0.1:1"`, "tcp://host:port"}},
+		"address without a port":             {"[net]\ninbound = [\"tcp://127.0.0.1\"]\n", 2, []string{"net.inbound", "tcp://127.0.0.1", "port"}},
+		"scheme not to listen on":            {"[net]\ninbound = [\"gopher://127.0.0.1:1\"]\n", 2, []string{"net.inbound", "gopher"}},
+		"listen where one only dials":        {"[net]\ninbound = [\"socks5://127.0.0.1:1/127.0.0.1:2\"]\n", 2, []string{"net.inbound", "socks5://127.0.0.1:1/127.0.0.1:2", "listen on one of", "tcp+tls", "unix"}},
+		"quic without a port":                {"[net]\npeers = [\"quic://127.0.0.1\"]\n", 2, []string{"net.peers", "quic://127.0.0.1", "host:port"}},
+		"quic profile without its table":     {"[net]\nactive_profiles = [\"quic\"]\n", 2, []string{"net.active_profiles", `"quic"`, `[net.profiles."quic"]`}},
+		"unix path that is relative":         {"[net]\npeers = [\"unix:bob.sock\"]\n", 2, []string{"net.peers", "unix:bob.sock", "unix:///absolute/path"}},
+		"unix path that is taken for a host": {"[net]\ninbound = [\"unix://run/bob.sock\"]\n", 2, []string{"net.inbound", "unix://run/bob.sock", "host", "unix:///absolute/path"}},
+		"unix path that is too long":         {"[net]\ninbound = [\"unix:///" + strings.Repeat("x", 120) + "\"]\n", 2, []string{"net.inbound", "unix:///xxx", "too long", "121 bytes", "107"}},
+		"unix socket told to others":         {"[net]\ninbound = [\"unix:///x\"]\nexternal_addrs = [\"unix:///x\"]\n", 3, []string{"net.external_addrs", "unix:///x", "leave it out"}},
+		"socks5 without a destination":       {"[net]\npeers = [\"socks5://alice:sesame@127.0.0.1:9050\"]\n", 2, []string{"net.peers", "socks5://127.0.0.1:9050/", "socks5://proxy:port/destination:port"}},
+		"socks5 without the proxy's port":    {"[net]\npeers = [\"socks5://alice:sesame@127.0.0.1/bob.example:1\"]\n", 2, []string{"net.peers", "socks5://127.0.0.1/bob.example:1", "port"}},
+		"socks5 with a port too high":        {"[net]\npeers = [\"socks5://alice:sesame@127.0.0.1:99999/bob.example:1\"]\n", 2, []string{"net.peers", "127.0.0.1:99999/bob.example:1", "port"}},
+		"proxy with a destination":           {"[net]\ntor_socks5_proxy = \"socks5://alice:sesame@127.0.0.1:9050/bob.example:1\"\n", 2, []string{"net.tor_socks5_proxy", "socks5://127.0.0.1:9050/bob.example:1", "socks5://user:password@host:port"}},
+		"onion name with a slip":             {"[net]\npeers = [\"tor://2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wix.onion:1\"]\n", 2, []string{"net.peers", "wix.onion:1", "checksum"}},
+		"host that is not of I2P":            {"[net]\npeers = [\"i2p://bob.example:1\"]\n", 2, []string{"net.peers", "i2p://bob.example:1", ".b32.i2p"}},
+		"proxy of another kind":              {"[net]\ntor_socks5_proxy = \"http://alice:sesame@127.0.0.1:9050\"\n", 2, []string{"net.tor_socks5_proxy", "http://127.0.0.1:9050/", "socks5://user:password@host:port"}},
+		"missing profile table":              {"[net]\nactive_profiles = [\"tor\"]\n", 2, []string{"net.active_profiles", `"tor"`, `[net.profiles."tor"]`}},
+		"magic of the wrong size":            {"[net]\nmagic_bytes = [1, 2, 3]\n", 2, []string{"net.magic_bytes", "[1, 2, 3]", "four numbers"}},
+		"magic byte out of range":            {"[net]\nmagic_bytes = [1, 2, 3, 256]\n", 2, []string{"net.magic_bytes", "256"}},
+		"bad RPC address":                    {"[rpc]\nrpc_listen = \"quic://127.0.0.1:1\"\n", 2, []string{"rpc.rpc_listen", "quic://127.0.0.1:1", "unix"}},
+		"not TOML":                           {"[net\nlocalnet = true\n", 1, []string{"not TOML"}},
+		"hostile bytes in a value":           {"[net]\nban_policy = \"\\u001b[31m\\u202e\"\n", 2, []string{"net.ban_policy", "strict", "relaxed"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -63,6 +77,9 @@ func TestWrongConfiguration(t *testing.T) {
 				}
 				if bad := unprintable(stderr); bad != "" {
 					t.Errorf("%q: raw characters %s", args, bad)
+				}
+				if strings.Contains(stderr, secret) {
+					t.Errorf("%q: a password is shown in %q", args, stderr)
 				}
 			}
 			if exists(filepath.Join(s.home, ".local")) {

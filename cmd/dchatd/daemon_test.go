@@ -59,7 +59,7 @@ func (o *output) String() string {
 type setup struct {
 	home   string   // where ~ is; default: a new directory
 	rpc    string   // --rpc-listen; default: a socket in the home
-	accept string   // --accept; default: any free port of 127.0.0.1
+	accept string   // --accept, or "nowhere"; default: any free port of 127.0.0.1
 	args   []string // what else is on the command line
 	env    []string
 	toml   string   // the configuration file; default: none yet
@@ -115,7 +115,10 @@ func (s setup) launch(t *testing.T) *daemon {
 		writeFile(t, configFile(s.home), s.toml)
 	}
 	if !s.bare {
-		s.args = append([]string{"--rpc-listen", s.rpc, "--accept", s.accept}, s.args...)
+		s.args = append([]string{"--rpc-listen", s.rpc}, s.args...)
+		if s.accept != "nowhere" {
+			s.args = append(s.args, "--accept", s.accept)
+		}
 	}
 	d := &daemon{t: t, home: s.home, rpc: addr.MustParse(s.rpc), ended: make(chan struct{})}
 	command := append([]string{cmp.Or(s.program, dchatd)}, s.args...)
@@ -251,5 +254,5 @@ func (d *daemon) logged(pattern string) []string {
 // addr is the address at which the daemon takes peers.
 func (d *daemon) addr() addr.Addr {
 	d.t.Helper()
-	return addr.MustParse(d.logged(`p2p(?:: |","msg":")Listening.*?((?:tcp|tcp\+tls)://[0-9.:\[\]]+/)`)[1])
+	return addr.MustParse(d.logged(`p2p(?:: |","msg":")Listening.*?([a-z0-9+]+://[^\s"]+)`)[1])
 }

@@ -17,52 +17,61 @@ import (
 // Ten peers send and read all the time while a client sends too. At SIGTERM every peer's stream ends
 // between two frames: one that is cut inside a frame would ban the daemon's host.
 func TestStopUnderLoad(t *testing.T) {
+	for name, rounds := range map[string]int{"tcp": 3, "tcp+tls": 1, "quic": 2, "unix": 1} {
+		t.Run(name, func(t *testing.T) {
+			for range rounds {
+				home := newHome(t)
+				stopUnderLoad(t, setup{home: home, accept: ways[name].at(home), args: []string{"--inbound-slots", "10"}}.start(t))
+			}
+		})
+	}
+}
+
+func stopUnderLoad(t *testing.T, d *daemon) {
+	t.Helper()
 	limit := 2 * time.Second
 	if underRace {
 		limit *= 2 // what is measured then is the detector
 	}
-	for range 5 {
-		d := setup{args: []string{"--inbound-slots", "10"}}.start(t)
-		var senders sync.WaitGroup
-		var peers []*p2ptest.Recording
-		for range 10 {
-			p := connect(t, d)
-			r := p.Record()
-			peers = append(peers, r)
-			senders.Go(func() { babble(p, r) })
-		}
-		client := dialRPC(t, d.rpc)
-		senders.Go(func() {
-			_, _ = io.Copy(io.Discard, client.in)
-			_ = client.conn.Close()
-		})
-		senders.Go(func() {
-			for {
-				if _, err := io.WriteString(client.conn, request(1, "send", `["`+babbled()+`"]`)); err != nil {
-					return // the daemon has ended
-				}
+	var senders sync.WaitGroup
+	var peers []*p2ptest.Recording
+	for range 10 {
+		p := connect(t, d)
+		r := p.Record()
+		peers = append(peers, r)
+		senders.Go(func() { babble(p, r) })
+	}
+	client := dialRPC(t, d.rpc)
+	senders.Go(func() {
+		_, _ = io.Copy(io.Discard, client.in)
+		_ = client.conn.Close()
+	})
+	senders.Go(func() {
+		for {
+			if _, err := io.WriteString(client.conn, request(1, "send", `["`+babbled()+`"]`)); err != nil {
+				return // the daemon has ended
 			}
-		})
-		for _, r := range peers { // the load is on when everybody gets what others send
-			awaitTexts(t, r, 10)
 		}
+	})
+	for _, r := range peers { // the load is on when everybody gets what others send
+		awaitTexts(t, r, 10)
+	}
 
-		begun := time.Now()
-		d.signal(syscall.SIGTERM)
-		if code := d.exit(patience); code != 0 {
-			t.Errorf("status %d", code)
-		}
-		took := time.Since(begun)
-		t.Logf("gone after %v", took.Round(time.Millisecond))
-		if took > limit {
-			t.Errorf("gone after %v, more than %v", took, limit)
-		}
-		senders.Wait()
-		for i, r := range peers {
-			<-r.Done()
-			if _, clean, _ := r.Ended(); !clean {
-				t.Errorf("the stream to peer %d ended inside a frame, after %d", i, len(r.Messages()))
-			}
+	begun := time.Now()
+	d.signal(syscall.SIGTERM)
+	if code := d.exit(patience); code != 0 {
+		t.Errorf("status %d", code)
+	}
+	took := time.Since(begun)
+	t.Logf("gone after %v", took.Round(time.Millisecond))
+	if took > limit {
+		t.Errorf("gone after %v, more than %v", took, limit)
+	}
+	senders.Wait()
+	for i, r := range peers {
+		<-r.Done()
+		if _, clean, _ := r.Ended(); !clean {
+			t.Errorf("the stream to peer %d ended inside a frame, after %d", i, len(r.Messages()))
 		}
 	}
 }

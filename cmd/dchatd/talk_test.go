@@ -1,7 +1,10 @@
 package main_test
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -11,42 +14,74 @@ import (
 // comeBack is how long a daemon may take to be back with a peer that was killed and restarted.
 const comeBack = 5 * time.Second
 
-// Two daemons exchange texts both ways; each in turn is killed and restarted, and the other is
-// back with it without a word from the user.
+// Two daemons exchange texts both ways over everything that carries them; each in turn is killed and
+// restarted, and the other is back with it without a word from the user. One that is asked to end
+// does so between two frames.
 func TestTwoDaemonsTalk(t *testing.T) {
-	for _, scheme := range []string{"tcp", "tcp+tls"} {
-		t.Run(scheme, func(t *testing.T) {
+	for name, w := range ways {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			bob := setup{accept: scheme + "://127.0.0.1:0"}.start(t)
-			address := bob.addr().String()
-			asBob := setup{home: bob.home, accept: address}
-			asAlice := setup{home: newHome(t), args: []string{"--peers", address}}
-			alice := asAlice.start(t)
-			converse(t, alice, bob)
+			p := w.start(t)
+			p.converse(t)
 
-			bob.kill()
-			alice.peers(0, comeBack)
-			alice.refused(-32010, "send", "into the void")
-			if got := ask[[]rpcEntry](alice, "chat.history"); got[len(got)-1].Text == "into the void" {
+			p.bob.kill()
+			p.alice.peers(0, patience)
+			p.alice.refused(-32010, "send", "into the void")
+			if got := ask[[]rpcEntry](p.alice, "chat.history"); got[len(got)-1].Text == "into the void" {
 				t.Error("a text that went to nobody is in the history")
 			}
-			bob = asBob.start(t)
+			p.bob = p.asBob.start(t)
 			since := time.Now()
-			converse(t, alice, bob)
+			p.converse(t)
 			t.Logf("back %v after the peer listened again", time.Since(since).Round(time.Millisecond))
 
-			alice.kill()
-			alice = asAlice.start(t)
-			converse(t, alice, bob)
+			if !w.ipv6() { // which makes no difference to who dials
+				p.alice.kill()
+				p.alice = p.asAlice.launch(t)
+				p.converse(t)
+			}
+			leaves(t, p.bob, p.alice)
+			p.bob = p.asBob.start(t)
+			p.converse(t)
+			p.wantNoSecrets(t)
+			leaves(t, p.alice, p.bob)
 		})
 	}
 }
 
-// converse sends texts both ways between a daemon and its configured peer.
-func converse(t *testing.T, alice, bob *daemon) {
+// leaves stops a daemon while it has much to say, and checks that the stream to its peer ends between
+// two frames.
+func leaves(t *testing.T, d, peer *daemon) {
 	t.Helper()
-	atAlice, atBob := alice.peers(1, comeBack)[0], bob.peers(1, comeBack)[0]
-	if atAlice.Session != "manual" || atAlice.URL != bob.addr().String() || atBob.Session != "inbound" {
+	before := len(peer.stderr.String())
+	for range 8 {
+		_ = d.try(new(bool), "send", strings.Repeat("y", 64<<10)) // where the queue is full there is much to say
+	}
+	d.stop()
+	var end string
+	eventually(t, patience, func() error {
+		end = regexp.MustCompile(`(?m)(Disconnected|Connection closed).*$`).FindString(peer.stderr.String()[before:])
+		if end == "" {
+			return errors.New("nothing has ended")
+		}
+		return nil
+	})
+	if !strings.Contains(end, "disconnected by the peer") {
+		t.Errorf("the peer of one that was asked to end logged %s", end)
+	}
+	for _, d := range []*daemon{d, peer} {
+		if log := d.stderr.String(); strings.Contains(log, "broke the protocol") || strings.Contains(log, "banned") {
+			t.Errorf("logged of a fault:\n%s", d.logTail())
+		}
+	}
+}
+
+// converse sends texts both ways between a daemon and its configured peer.
+func (p *pair) converse(t *testing.T) {
+	t.Helper()
+	alice, bob := p.alice, p.bob
+	atAlice, atBob := alice.peers(1, comeBack)[0], bob.peers(1, patience)[0]
+	if atAlice.Session != "manual" || atAlice.URL != p.called || atBob.Session != "inbound" {
 		t.Errorf("alice has %+v, bob has %+v", atAlice, atBob)
 	}
 	before := ask[[]string](alice, "recv")
@@ -80,4 +115,18 @@ func lastTexts(d *daemon, want ...string) error {
 		return fmt.Errorf("%d texts, the last are not the ones expected", len(got))
 	}
 	return nil
+}
+
+// wantNoSecrets checks that no log and no answer has the password of the proxy.
+func (p *pair) wantNoSecrets(t *testing.T) {
+	t.Helper()
+	for _, d := range []*daemon{p.alice, p.bob} {
+		said := []string{d.stderr.String()}
+		for _, method := range []string{"p2p.get_info", "p2p.peers", "p2p.slots", "p2p.bans", "chat.history"} {
+			said = append(said, string(ask[json.RawMessage](d, method)))
+		}
+		if all := strings.Join(said, "\n"); strings.Contains(all, secret) {
+			t.Errorf("the password of the proxy is told:\n%s", all)
+		}
+	}
 }
