@@ -55,21 +55,25 @@ func endpointOf(text string) string {
 	return netip.AddrPortFrom(a, uint16(number)).String()
 }
 
-// watch looks at the sockets of a daemon until stop is called, which returns all other ends it has seen.
+// watch looks at the sockets of a daemon until stop is called, and then once more; stop returns all other ends
+// that it has seen.
 func (d *daemon) watch() (stop func() []string) {
 	seen, over := map[string]bool{}, make(chan struct{})
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		tick := time.NewTicker(2 * time.Millisecond)
 		defer tick.Stop()
-		for {
+		for last := false; ; {
 			for _, end := range remotes(d.cmd.Process.Pid) {
 				seen[end] = true
+			}
+			if last {
+				return
 			}
 			select {
 			case <-tick.C:
 			case <-over:
-				return
+				last = true
 			}
 		}
 	})
