@@ -28,7 +28,7 @@ func examining(loaded *settingsfx.Loaded) fx.Option {
 		return doctor.Methods(func() doctor.Patient {
 			settings, transports := e.Node.Settings(), e.Transports
 			if transports == nil {
-				transports = transport.DefaultVia(transport.Proxies{Tor: settings.TorSocks5Proxy, I2P: settings.I2PSocks5Proxy})
+				transports = transport.DefaultVia(transport.Options{Tor: settings.TorSocks5Proxy, I2P: settings.I2PSocks5Proxy})
 			}
 			return doctor.Patient{
 				File:       loaded.File,

@@ -130,9 +130,9 @@ type Settings struct {
 	// which those networks are reached, each socks5://[user:password@]host:port. Tor's
 	// and Nym's, when they are not zero, carry mixed schemes over socks5. The tor scheme goes
 	// through Tor's too, or without one through socks5://127.0.0.1:9050/; the i2p
-	// scheme through I2P's, which is socks5://127.0.0.1:4447/ by default. A proxy without
-	// a user is told a made-up one for each destination, so that one network path does not
-	// serve two of them.
+	// scheme through I2P's, which is socks5://127.0.0.1:4447/ by default. Tor's and I2P's are
+	// told, without a user, a made-up one for each destination, so that one network path
+	// does not serve two of them.
 	TorSocks5Proxy addr.Addr
 	NymSocks5Proxy addr.Addr
 	I2PSocks5Proxy addr.Addr

@@ -19,6 +19,10 @@ func (e *examination) resolve(ctx context.Context, f *finding) bool {
 	if _, _, proxy := watched(e.Transports[f.endpoint.Scheme()]); isIP || !direct(f.endpoint.Scheme()) || proxy != nil {
 		return true
 	}
+	if network := addr.Overlay(f.endpoint.Hostname()); network != "" {
+		f.fail(StepResolve, fault{"only " + network + " finds this name, so no name server is asked for it", "Write the address with the scheme " + strings.ToLower(network) + "."}, 0)
+		return false
+	}
 	began := time.Now()
 	ips, err := e.Resolver.LookupNetIP(ctx, "ip", f.endpoint.Hostname())
 	took := time.Since(began)

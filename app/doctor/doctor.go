@@ -76,7 +76,7 @@ func Examine(ctx context.Context, p Patient) Report {
 	ctx, cancel := context.WithTimeout(ctx, Longest)
 	defer cancel()
 	if p.Transports == nil {
-		p.Transports = transport.DefaultVia(transport.Proxies{Tor: p.Settings.TorSocks5Proxy, I2P: p.Settings.I2PSocks5Proxy})
+		p.Transports = transport.DefaultVia(transport.Options{Tor: p.Settings.TorSocks5Proxy, I2P: p.Settings.I2PSocks5Proxy})
 	}
 	if p.Resolver == nil {
 		p.Resolver = net.DefaultResolver

@@ -57,12 +57,11 @@ func (e *examination) giveaways() {
 // exposed tells whether an address says where its machine is, outside of the machine.
 func exposed(a addr.Addr) bool {
 	ip, isIP := a.IP()
-	host := strings.ToLower(strings.TrimRight(a.Hostname(), "."))
 	switch {
-	case a.Scheme() == addr.Unix || strings.HasSuffix(host, ".onion") || strings.HasSuffix(host, ".i2p"):
+	case a.Scheme() == addr.Unix || addr.Overlay(a.Hostname()) != "":
 		return false
 	case isIP:
 		return !ip.IsLoopback()
 	}
-	return host != "localhost"
+	return strings.ToLower(strings.TrimRight(a.Hostname(), ".")) != "localhost"
 }

@@ -268,6 +268,26 @@ func TestNamesOfHiddenServicesAreNotLookedUp(t *testing.T) {
 	wantLast(t, Examine(t.Context(), p), Check{Stage: StageSeed, Step: StepConnect, Status: Fail})
 }
 
+// Nor are those that no name server knows, also where the node would not use a proxy.
+func TestNamesThatOnlyAnotherNetworkFindsAreNotLookedUp(t *testing.T) {
+	for seed, network := range map[string]string{
+		"tcp://" + onionAddr.HostPort():         "Tor",
+		"tcp://" + onionAddr.Hostname() + ".:1": "Tor",
+		"quic://node.I2P:1":                     "I2P",
+		"tcp+tls://node.i2p.:1":                 "I2P",
+	} {
+		t.Run(seed, func(t *testing.T) {
+			p := patient(transport.Set{addr.TCP: dialled{}, addr.TCPTLS: dialled{}, addr.QUIC: dialled{}}, withSeeds(addr.MustParse(seed)))
+			p.Settings.ActiveProfiles = []string{addr.TCP, addr.TCPTLS, addr.QUIC}
+			p.Resolver = untouchable{nil, t}
+			last := wantLast(t, Examine(t.Context(), p), Check{Stage: StageSeed, Step: StepResolve, Status: Fail})
+			if want := "the scheme " + strings.ToLower(network); !strings.Contains(last.Detail, "only "+network) || !strings.Contains(last.Advice, want) {
+				t.Errorf("got %q, %q", last.Detail, last.Advice)
+			}
+		})
+	}
+}
+
 func TestWhatTheNodeNeverDialsIsNotAsked(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*p2p.Settings)

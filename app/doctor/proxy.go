@@ -47,10 +47,11 @@ func (e *examination) wordsBeyond(f *finding, err error, took time.Duration) fau
 	}
 	why := fault{withoutAddr(err).Error(), "Nobody is there, or the proxy has no way to it. " + otherwise(f)}
 	through, _ := f.endpoint.Destination() // the zero address where the endpoint is one
+	network := addr.Overlay(through.Hostname())
 	switch base := strings.TrimSuffix(f.endpoint.Scheme(), "+tls"); {
-	case base == addr.Tor || strings.HasSuffix(through.Hostname(), ".onion"):
+	case base == addr.Tor || network == "Tor":
 		why.advice = `Nobody is there, or tor is not connected itself: then its log has no "Bootstrapped 100%". The first connection may take a minute: try again. ` + otherwise(f)
-	case base == addr.I2P || strings.HasSuffix(through.Hostname(), ".i2p"):
+	case base == addr.I2P || network == "I2P":
 		why.advice = "Nobody is there, or the I2P router is not ready, which takes it some minutes: try again. " + otherwise(f)
 	}
 	return why

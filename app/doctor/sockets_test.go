@@ -33,7 +33,7 @@ func TestANodeIsExaminedByEveryTransport(t *testing.T) {
 		{"tcp://127.0.0.1:0", "tcp://node.example", "route proxy connect version"},
 	} {
 		t.Run(c.listen+" "+c.name, func(t *testing.T) {
-			set := transport.DefaultVia(transport.Proxies{Tor: addr.MustParse("socks5://" + proxy), I2P: addr.MustParse("socks5://" + proxy)})
+			set := transport.DefaultVia(transport.Options{Tor: addr.MustParse("socks5://" + proxy), I2P: addr.MustParse("socks5://" + proxy)})
 			node := start(t, set, func(s *p2p.Settings) { s.Inbound = []addr.Addr{addr.MustParse(c.listen)} })
 			at := node.Addrs()[0]
 			if c.name != "" {

@@ -136,11 +136,11 @@ func TestFaultsAreInTheOrderOfTheFileWithTheirLines(t *testing.T) {
 
 func TestFaultsKeepSecretsAndControlCharacters(t *testing.T) {
 	faults, _ := setup{
-		toml: "[net]\ntor_socks5_proxy = \"socks5://user:hunter2@h:x/?hunter2\"\npeers = [\"nope://u:hunter2@h:1\", \"tcp://u:hunter2@h\"]\nnode_id = [\"\\u001b[31m\\u202e\"]\n\"\\u001b]0;\\u0007\" = 1\n[rpc]\nrpc_listen=\"foo://u:hunter2@h:1\"\n",
+		toml: "[net]\ntor_socks5_proxy = \"socks5://user:hunter2@h:x/?hunter2\"\ni2p_socks5_proxy = \"socks5://u:hunter2#2@h:1\"\nnym_socks5_proxy = \"socks5://u:hunter2?2@h:1\"\npeers = [\"nope://u:hunter2@h:1\", \"tcp://u:hunter2@h\"]\nnode_id = [\"\\u001b[31m\\u202e\"]\n\"\\u001b]0;\\u0007\" = 1\n[rpc]\nrpc_listen=\"foo://u:hunter2@h:1\"\n",
 		env:  []string{"DCHAT_NET__SEEDS=tcp:u:hunter2@h:x,\x1b[2J\xff"},
 	}.mustFail(t)
-	if len(faults) != 8 {
-		t.Errorf("%d faults, want 8", len(faults))
+	if len(faults) != 10 {
+		t.Errorf("%d faults, want 10", len(faults))
 	}
 	for _, f := range faults {
 		if strings.Contains(f.String(), "hunter2") {

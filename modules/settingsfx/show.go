@@ -147,12 +147,12 @@ func redact(text string) string {
 	start := 0
 	if i := strings.Index(text, "://"); i >= 0 {
 		start = i + len("://")
-		if end := strings.IndexAny(text, "?#"); end > start {
-			text = text[:end] + "…"
-		}
 	}
-	if at := strings.LastIndexByte(text, '@'); at >= start {
+	if at := strings.LastIndexByte(text, '@'); at >= start { // first, since a password may have any of the others
 		text = text[:start] + "…" + text[at:]
+	}
+	if end := strings.IndexAny(text, "?#"); start > 0 && end > start {
+		text = text[:end] + "…"
 	}
 	return text
 }

@@ -9,6 +9,19 @@ import (
 
 var base32Text = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
+// Overlay names the network that alone finds a host, "Tor" for names in .onion and "I2P" for those
+// in .i2p, which a name server must not get to see; it is empty for all others.
+func Overlay(host string) string {
+	host = strings.ToLower(strings.TrimRight(host, "."))
+	switch {
+	case strings.HasSuffix(host, ".onion"):
+		return "Tor"
+	case strings.HasSuffix(host, ".i2p"):
+		return "I2P"
+	}
+	return ""
+}
+
 // IsOnion tells whether host is the name of an onion service, version 3: a key of 32 bytes, a
 // checksum of 2 and the version, in base 32 and lower case, before .onion.
 func IsOnion(host string) bool {

@@ -18,7 +18,11 @@ func (a Addr) Redacted() string {
 	if !a.hasAuthority() && !strings.HasPrefix(a.Path(), "/") {
 		return redact(a.text) // quic:user:password@host:1 has neither user nor password by the rules
 	}
-	return printable(a.Public().text)
+	public := a.Public()
+	if i := strings.LastIndexByte(public.Path(), '@'); i >= 0 && strings.HasPrefix(a.Scheme(), Socks5) {
+		return printable(public.text[:public.pathStart] + "/" + public.Path()[i+1:]) // the user of the proxy, misplaced
+	}
+	return printable(public.text)
 }
 
 // WithoutQuery is the address without its query, an empty one (?) included.

@@ -22,6 +22,7 @@ func TestPublicAndRedacted(t *testing.T) {
 		// No user by the rules, but most likely by intention.
 		{"quic:user:secret@host:1", "quic:user:secret@host:1", "host:1"},
 		{"quic://é:1", "quic://%C3%A9:1", "quic://%C3%A9:1"},
+		{"socks5://proxy:1/user:secret@host:2", "socks5://proxy:1/user:secret@host:2", "socks5://proxy:1/host:2"},
 	} {
 		a := addr.MustParse(row.in)
 		if got := a.Public().String(); got != row.public {

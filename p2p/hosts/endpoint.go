@@ -20,9 +20,7 @@ type endpoint struct {
 
 func endpointOf(a addr.Addr) endpoint {
 	scheme := a.Scheme()
-	if scheme == addr.Socks5 || scheme == addr.Socks5TLS {
-		a, _ = a.Destination() // what is at a proxy is not the proxy
-	}
+	a = destination(a)
 	port, _ := a.Port()
 	e := endpoint{scheme: scheme, port: port}
 	if ip, ok := a.IP(); ok {
@@ -33,6 +31,14 @@ func endpointOf(a addr.Addr) endpoint {
 		e.name = a.String()
 	}
 	return e
+}
+
+// destination is where an address leads: what is at a proxy is not the proxy.
+func destination(a addr.Addr) addr.Addr {
+	if scheme := a.Scheme(); scheme == addr.Socks5 || scheme == addr.Socks5TLS {
+		a, _ = a.Destination()
+	}
+	return a
 }
 
 // socket is the endpoint whatever is spoken there.

@@ -80,6 +80,7 @@ const (
 )
 
 func reachOf(a addr.Addr) reach {
+	a = destination(a)
 	if a.IsGlobal() {
 		return everywhere
 	}
@@ -100,6 +101,7 @@ func reachOf(a addr.Addr) reach {
 // tellerReach is how near the addresses may be that a peer tells: nearer ones
 // than itself mean something else where it is.
 func tellerReach(peer addr.Addr) reach {
+	peer = destination(peer)
 	_, ok := peer.IP()
 	switch {
 	case ok:

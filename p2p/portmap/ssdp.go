@@ -27,7 +27,8 @@ var deviceTypes = [...]string{
 const (
 	// answerTime is how long answers are waited for. Devices are told to take a second.
 	answerTime = 1500 * time.Millisecond
-	// Of so many datagrams, of so many bytes each, so many places to go on are taken.
+	// Of so many datagrams of who is believed, of so many bytes each, so many places to
+	// go on are taken.
 	mostAnswers   = 64
 	mostAnswer    = 2048
 	mostLocations = 4
@@ -66,15 +67,16 @@ func question(device string, group netip.AddrPort) []byte {
 func (n network) collect(conn net.PacketConn) []*url.URL {
 	var found []*url.URL
 	buf := make([]byte, mostAnswer)
-	for range mostAnswers {
+	for taken := 0; taken < mostAnswers; {
 		size, from, err := conn.ReadFrom(buf)
 		if err != nil {
 			break
 		}
 		sender, err := netip.ParseAddrPort(from.String())
 		if err != nil || !n.believes(sender.Addr().Unmap()) {
-			continue
+			continue // however many others send, the router is heard until the deadline
 		}
+		taken++
 		location := parseAnswer(buf[:size], sender.Addr().Unmap())
 		known := func(u *url.URL) bool { return *u == *location }
 		if location != nil && !slices.ContainsFunc(found, known) && len(found) < mostLocations {

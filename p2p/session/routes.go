@@ -29,20 +29,16 @@ type Routes struct {
 // hides does not show itself when all else fails. Without an endpoint the address
 // cannot be dialled.
 func (r *Routes) Of(a addr.Addr) (endpoints []addr.Addr, mixed bool) {
-	if slices.Contains(r.Mixed, a.Scheme()) {
-		for _, c := range r.carriers(a.Scheme()) {
-			if e, ok := c.endpoint(a); ok {
-				endpoints = append(endpoints, e)
-			}
+	carriers := r.carriers(a.Scheme())
+	for _, c := range carriers {
+		if e, ok := c.endpoint(a); ok {
+			endpoints = append(endpoints, e)
 		}
 	}
-	switch {
-	case len(endpoints) > 0:
-		return endpoints, true
-	case slices.Contains(r.Active, a.Scheme()):
-		return []addr.Addr{a}, false
+	if len(carriers) == 0 && slices.Contains(r.Active, a.Scheme()) {
+		endpoints = append(endpoints, a)
 	}
-	return nil, false
+	return endpoints, len(carriers) > 0
 }
 
 // Schemes returns the schemes of the addresses that can be dialled, each once: the active
@@ -61,10 +57,8 @@ func (r *Routes) Schemes(has func(scheme string) bool) []string {
 // over returns the schemes of the endpoints that addresses of a scheme are dialled at.
 func (r *Routes) over(scheme string) []string {
 	var over []string
-	if slices.Contains(r.Mixed, scheme) {
-		for _, c := range r.carriers(scheme) {
-			over = append(over, c.scheme)
-		}
+	for _, c := range r.carriers(scheme) {
+		over = append(over, c.scheme)
 	}
 	if len(over) == 0 && slices.Contains(r.Active, scheme) {
 		over = append(over, scheme)
@@ -78,8 +72,12 @@ type carrier struct {
 	proxy  addr.Addr
 }
 
-// carriers returns what carries a scheme, in the order in which it is tried.
+// carriers returns what carries a scheme, in the order in which it is tried: nothing
+// unless the scheme is a mixed one.
 func (r *Routes) carriers(scheme string) []carrier {
+	if !slices.Contains(r.Mixed, scheme) {
+		return nil
+	}
 	none := addr.Addr{}
 	base, tls := strings.CutSuffix(scheme, "+tls")
 	var all []carrier
@@ -125,6 +123,8 @@ func (r *Routes) fault(a addr.Addr) error {
 	switch {
 	case a.Scheme() == addr.Nym || a.Scheme() == addr.NymTLS:
 		return errors.New("nym addresses cannot be dialled: nym_socks5_proxy carries tcp and tcp+tls as mixed profiles")
+	case len(r.carriers(a.Scheme())) > 0:
+		return errors.New("it has no port, or is too long for what carries it")
 	case slices.Contains(r.Mixed, a.Scheme()):
 		return fmt.Errorf("%q is a mixed profile, and no active one (%s) carries it", a.Scheme(), strings.Join(r.Active, ", "))
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"dchat/p2p/addr"
@@ -80,5 +81,18 @@ func TestSchemesWithoutATransportAreNotDialled(t *testing.T) {
 	got := r.Schemes(func(scheme string) bool { return scheme == "tcp" })
 	if len(got) != 0 {
 		t.Errorf("can dial %v, although tcp goes through nym, for which there is no transport", got)
+	}
+}
+
+// Also where the scheme is active itself, and no carrier can be told the address.
+func TestWhatAnotherSchemeCarriesIsNeverDialledDirectly(t *testing.T) {
+	r := session.Routes{
+		Active: []string{"socks5", "tcp"}, Mixed: []string{"tcp"},
+		TorProxy: addr.MustParse("socks5://user:" + strings.Repeat("x", 255) + "@127.0.0.1:9050"),
+	}
+	for _, a := range []string{"tcp://host", "tcp://" + strings.Repeat("a", 3900) + ":1"} {
+		if endpoints, mixed := r.Of(addr.MustParse(a)); len(endpoints) != 0 || !mixed {
+			t.Errorf("%.30s is dialled at %v", a, endpoints)
+		}
 	}
 }

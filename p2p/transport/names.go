@@ -130,22 +130,9 @@ func acquire(ctx context.Context, slots chan<- struct{}) error {
 
 func release(slots <-chan struct{}) { <-slots }
 
-// overlay tells what network alone finds names such as this one, which a name server
-// must not get to see.
-func overlay(name string) string {
-	name = strings.ToLower(strings.TrimRight(name, "."))
-	switch {
-	case strings.HasSuffix(name, ".onion"):
-		return "Tor"
-	case strings.HasSuffix(name, ".i2p"):
-		return "I2P"
-	}
-	return ""
-}
-
 // resolve asks for the addresses of a name.
 func resolve(ctx context.Context, resolver *net.Resolver, name string) ([]netip.Addr, error) {
-	if network := overlay(name); network != "" {
+	if network := addr.Overlay(name); network != "" {
 		return nil, &net.DNSError{Err: "only " + network + " finds it: give the address with the scheme " + strings.ToLower(network), Name: name, IsNotFound: true}
 	}
 	if resolver == nil {

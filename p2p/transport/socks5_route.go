@@ -95,7 +95,7 @@ func checkDestination(scheme string, a addr.Addr) error {
 	}
 	port, hasPort := a.Port()
 	host := a.Hostname()
-	network := overlay(host)
+	network := addr.Overlay(host)
 	var reason string
 	switch {
 	case !hasPort:
@@ -106,6 +106,8 @@ func checkDestination(scheme string, a addr.Addr) error {
 		reason = "the name is longer than 255 bytes"
 	case network == "Tor" && !addr.IsOnion(host):
 		reason = "a version 3 onion name has 56 letters and digits before .onion, among them a checksum"
+	case network == "I2P" && (scheme == addr.Tor || scheme == addr.TorTLS):
+		reason = "Tor does not find names in .i2p, and would show to others what was looked for: write i2p://"
 	case (network == "I2P" || scheme == addr.I2P || scheme == addr.I2PTLS) && !addr.IsI2P(host):
 		reason = "a host of I2P is a name in .i2p, or has 52 letters and digits before .b32.i2p"
 	default:

@@ -60,7 +60,8 @@ func TestProxiedAddressesThatAreRefused(t *testing.T) {
 		{"tor://expyuzz4wqqyqhjn.onion:1", badOnion, malformed}, // version 2
 		{"tor://.onion:1", badOnion, malformed},
 		{"tor://[::ffff:1.2.3.4]:1", "", transport.ErrIPv4Mapped},
-		{"tor://node.b32.i2p:1", badI2P, malformed},
+		{"tor://node.b32.i2p:1", "Tor does not find names in .i2p, and would show to others what was looked for: write i2p://", malformed},
+		{"tor+tls://node.i2p:1", "Tor does not find names in .i2p, and would show to others what was looked for: write i2p://", malformed},
 
 		{"i2p://node.i2p", "", noPort},
 		{"i2p://node.i2p:0", "nobody has port 0", malformed},

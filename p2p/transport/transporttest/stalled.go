@@ -14,7 +14,7 @@ import (
 // with port 0.
 func StalledTCP(t testing.TB, listen string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", listen)
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", listen)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func StalledTCP(t testing.TB, listen string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := net.Dial("tcp", l.Addr().String()) // the one that waits to be accepted
+	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", l.Addr().String()) // the one that waits to be accepted
 	if err != nil {
 		t.Fatal(err)
 	}
