@@ -73,7 +73,7 @@ func New(settings Settings, options ...Option) (*P2p, error) {
 		o(p)
 	}
 	if p.transports == nil {
-		p.transports = transport.DefaultVia(transport.Proxies{Tor: settings.TorSocks5Proxy, I2P: settings.I2PSocks5Proxy})
+		p.transports = transport.DefaultVia(transport.Options{Tor: settings.TorSocks5Proxy, I2P: settings.I2PSocks5Proxy, ResetKey: p.resetKey})
 	}
 	p.transports = p.transports.With(p.more...)
 	if err := settings.ValidateFor(p.transports); err != nil {

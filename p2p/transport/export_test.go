@@ -1,11 +1,11 @@
 package transport
 
-import (
-	"net"
-	"net/netip"
-)
+import "net/netip"
+
+// QUICPort is what a socket reads from and writes to.
+type QUICPort = quicPort
 
 // OpenWith has sockets opened by something else than the system.
-func (q *QUIC) OpenWith(open func(network string, at netip.AddrPort) (net.PacketConn, error)) {
+func (q *QUIC) OpenWith(open func(network string, at netip.AddrPort) (QUICPort, error)) {
 	q.open = open
 }

@@ -32,10 +32,9 @@ const (
 	quicWindowMost  = 1_250_000
 
 	// A listener gives a handshake quicHandshake in all, or quicHurry while many are
-	// under way. quicDialled is longer than any context lets a dial go on.
+	// under way.
 	quicHandshake = 10 * time.Second
 	quicHurry     = 2 * time.Second
-	quicDialled   = time.Hour
 )
 
 // QUIC connects over QUIC version 1. The zero value is ready for use; Resolver is not
@@ -43,9 +42,12 @@ const (
 //
 // A connection is one stream in both directions, which the dialler opens at once. The
 // other end hears of it with the first bytes. Handshake of an accepted connection waits
-// for them, and when they do not come in time ends the connection. One without a sign of
-// life from the peer ends after 30 s, with syscall.ETIMEDOUT; one that the peer resets
-// with syscall.ECONNRESET.
+// for them, and when they do not come in time ends the connection.
+//
+// One without a sign of life from the peer ends after 30 s, or up to 45 s where the peer was
+// asked for one meanwhile, with syscall.ETIMEDOUT; one that the peer resets with
+// syscall.ECONNRESET. So does one whose peer was started again at the same address and has
+// the ResetKey that it had before: with the next packet, which comes within 15 s.
 //
 // Encryption and certificates are those of TLS, which see; here a certificate belongs to
 // a socket.
@@ -56,17 +58,27 @@ const (
 // is to listen for both families. Nobody answers for a port where nobody listens: dialling
 // it ends with the context.
 //
+// A dial whose context has ended returns at once and goes on by itself, for 10 s at most, so
+// that a peer that answers late is told that nobody waits any more; 64 do at a time.
+//
 // Names are dialled and listened on as TCP does.
 type QUIC struct {
 	// Resolver looks up names; nil is the system's.
 	Resolver *net.Resolver
 
-	names names
-	open  func(network string, at netip.AddrPort) (net.PacketConn, error) // nil opens UDP sockets
+	// ResetKey is asked once, when the first socket is opened, for a key that this process
+	// keeps to itself and passes on to the one that takes its place. nil, or an error, stands
+	// for a random one, which nobody takes over. It must not use the QUIC that asks.
+	ResetKey func() (key [32]byte, err error)
 
-	mu      sync.Mutex
-	sockets []*quicSocket
-	closing map[*quicConn]struct{} // closed, and not gone yet
+	names names
+	open  func(network string, at netip.AddrPort) (quicPort, error) // nil opens UDP sockets
+
+	mu        sync.Mutex
+	key       []byte // what ResetKey stands for, or nil
+	sockets   []*quicSocket
+	closing   map[*quicConn]struct{} // closed, and not gone yet
+	abandoned map[*quicDial]struct{} // nobody waits for them, and they are not gone yet
 }
 
 // Dial implements Transport. The handshake is done when it returns.
@@ -86,33 +98,6 @@ func (q *QUIC) DialChecked(ctx context.Context, a addr.Addr, check func(netip.Ad
 		return nil, &Error{opDial, a, tcpCause(err, network)}
 	}
 	return conn, nil
-}
-
-func (q *QUIC) dial(ctx context.Context, peer addr.Addr, to netip.AddrPort) (*quicConn, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	source, err := sourceFor(ctx, to)
-	if err != nil {
-		return nil, unreachable(ctx, err, to)
-	}
-	s, err := q.socketTo(to.Addr(), source)
-	if err != nil {
-		return nil, err
-	}
-	conn, err := s.transport.Dial(ctx, net.UDPAddrFromAddrPort(to), s.tls, quicConfig(-1, quicDialled))
-	if err == nil {
-		var stream *quic.Stream
-		if stream, err = conn.OpenStreamSync(ctx); err == nil {
-			return newQUICDialled(s, conn, stream, peer, source), nil
-		}
-		_ = conn.CloseWithError(quicDone, "") // there is an error to report already
-	}
-	s.release()
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	return nil, unreachable(ctx, quicCause(err), to)
 }
 
 // Listen implements Transport.
@@ -141,10 +126,12 @@ func (q *QUIC) listen(ctx context.Context, a addr.Addr) (*quicListener, error) {
 	return &quicListener{socket: s, inner: inner, addr: bound}, nil
 }
 
-// Settle implements Settler.
+// Settle implements Settler. Dials that nobody waits for any more are cut off as soon as it
+// waits for nothing else.
 func (q *QUIC) Settle(ctx context.Context) {
 	q.mu.Lock()
 	closing := slices.Collect(maps.Keys(q.closing))
+	abandoned := slices.Collect(maps.Keys(q.abandoned))
 	q.mu.Unlock()
 	for _, c := range closing {
 		select {
@@ -153,6 +140,12 @@ func (q *QUIC) Settle(ctx context.Context) {
 			c.stop(quicDone)
 			<-c.gone
 		}
+	}
+	for _, d := range abandoned {
+		d.cancel()
+	}
+	for _, d := range abandoned {
+		<-d.gone
 	}
 }
 

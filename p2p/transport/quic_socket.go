@@ -2,7 +2,6 @@ package transport
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"net"
 	"net/netip"
@@ -126,15 +125,13 @@ func (q *QUIC) newSocket(network string, at netip.AddrPort) (*quicSocket, error)
 		local:   netip.AddrPortFrom(bound.Addr().Unmap(), bound.Port()),
 		network: network,
 	}
-	// With it a peer that has missed the end of a connection hears of it when it goes
-	// on sending.
-	var key quic.StatelessResetKey
-	_, _ = rand.Read(key[:]) // it never fails
+	strays := &quicStrays{ids: newQUICIDs(), key: q.resetKey(s.local)}
 	s.transport = &quic.Transport{
-		Conn:                conn,
-		StatelessResetKey:   &key,
-		VerifySourceAddress: func(net.Addr) bool { return s.load.many() },
-		ConnContext:         s.load.begin,
+		Conn:                  strays.watch(conn),
+		ConnectionIDGenerator: strays.ids,
+		StatelessResetKey:     strays.key,
+		VerifySourceAddress:   func(net.Addr) bool { return s.load.many() },
+		ConnContext:           s.load.begin,
 	}
 	q.sockets = append(q.sockets, s)
 	return s, nil
@@ -151,8 +148,12 @@ func ipUDP(ip netip.Addr) string {
 	return "udp6"
 }
 
-func openUDP(network string, at netip.AddrPort) (net.PacketConn, error) {
-	return (&net.ListenConfig{}).ListenPacket(context.Background(), network, at.String())
+func openUDP(network string, at netip.AddrPort) (quicPort, error) {
+	conn, err := (&net.ListenConfig{}).ListenPacket(context.Background(), network, at.String())
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*net.UDPConn), nil
 }
 
 // use adds a user, unless the last has left.

@@ -415,6 +415,7 @@ func TestQUICDialsEveryAddressOfAName(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			defer q.Settle(ctx)
 			defer c.Close() //nolint:errcheck // nothing was sent
 			if c.Peer() != a || c.RemoteAddr().String() != l.Addr().HostPort() {
 				t.Errorf("connected to %s at %s, want %s", c.Peer(), c.RemoteAddr(), l.Addr().HostPort())

@@ -21,28 +21,32 @@ type Named struct {
 	Transport Transport
 }
 
-// Proxies are the SOCKS5 proxies behind which other networks lie, each
-// socks5://[user:password@]host:port; the zero address is the port on this machine
-// where the network's daemon listens if nobody has told it otherwise.
-type Proxies struct {
-	Tor addr.Addr // socks5://127.0.0.1:9050/
-	I2P addr.Addr // socks5://127.0.0.1:4447/
+// Options say how the transports of this package are set up.
+type Options struct {
+	// Tor and I2P are the SOCKS5 proxies behind which these networks lie, each
+	// socks5://[user:password@]host:port. The zero address is the port on this machine
+	// where the network's daemon listens if nobody has told it otherwise:
+	// socks5://127.0.0.1:9050/ and socks5://127.0.0.1:4447/.
+	Tor, I2P addr.Addr
+
+	// ResetKey is that of QUIC, which see; nil is a random one.
+	ResetKey func() (key [32]byte, err error)
 }
 
 // Default returns what this package offers over real sockets, with the proxies where
 // they usually are; see DefaultVia.
-func Default() Set { return DefaultVia(Proxies{}) }
+func Default() Set { return DefaultVia(Options{}) }
 
 // DefaultVia returns what this package offers over real sockets: tcp, quic, unix,
 // socks5, and through a proxy each tor and i2p; all but quic and unix also with +tls.
 // Destinations are isolated at both proxies, at Tor's also where socks5 leads to it.
-func DefaultVia(p Proxies) Set {
+func DefaultVia(o Options) Set {
 	tcp := &TCP{}
-	tor := cmp.Or(p.Tor, addr.MustParse("socks5://127.0.0.1:9050/"))
-	i2p := cmp.Or(p.I2P, addr.MustParse("socks5://127.0.0.1:4447/"))
+	tor := cmp.Or(o.Tor, addr.MustParse("socks5://127.0.0.1:9050/"))
+	i2p := cmp.Or(o.I2P, addr.MustParse("socks5://127.0.0.1:4447/"))
 	s := Set{
 		addr.TCP:    tcp,
-		addr.QUIC:   &QUIC{},
+		addr.QUIC:   &QUIC{ResetKey: o.ResetKey},
 		addr.Unix:   Unix{},
 		addr.Socks5: &Socks5{Over: tcp, Isolate: tor},
 		addr.Tor:    &Socks5{Over: tcp, Proxy: tor, Isolate: tor},

@@ -322,7 +322,7 @@ func TestSocks5GivesEachDestinationAUser(t *testing.T) {
 func TestDefaultReachesOtherNetworksThroughProxies(t *testing.T) {
 	l := mustListen(t, &transport.TCP{}, "tcp://127.0.0.1:0")
 	tor, i2p := startSocks(t, func(string, string) bool { return true }), startSocks(t, nil)
-	set := transport.DefaultVia(transport.Proxies{
+	set := transport.DefaultVia(transport.Options{
 		Tor: addr.MustParse("socks5://" + tor.endpoint),
 		I2P: addr.MustParse("socks5://" + i2p.endpoint),
 	})
