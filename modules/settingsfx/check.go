@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"dchat/chat"
 	"dchat/p2p"
@@ -76,6 +77,7 @@ func (l *loader) validate() {
 	l.validateDaemon()
 	l.validateChat()
 	l.warnOfMixed()
+	l.warnOfHeartbeats()
 	if len(l.P2P.ActiveProfiles) == 0 {
 		l.warn(l.origin("net.active_profiles"), `net.active_profiles is empty: this node connects to nobody; try ["tcp", "tcp+tls"] and a table for each`)
 	}
@@ -95,6 +97,21 @@ func (l *loader) warnOfMixed() {
 		}
 		if !mixed {
 			l.warn(l.origin(key), fmt.Sprintf("%s has %s, which none of the active profiles carries: %s", key, quote(scheme), outcome))
+		}
+	}
+}
+
+// leastHeartbeat is the shortest time between pings that peers take without putting some of
+// them off: four in ten seconds.
+const leastHeartbeat = 3 * time.Second
+
+// warnOfHeartbeats speaks of pings that would come so often that peers answer late, and are
+// taken to be gone.
+func (l *loader) warnOfHeartbeats() {
+	for _, scheme := range slices.Sorted(maps.Keys(l.P2P.Profiles)) {
+		if l.P2P.Profiles[scheme].HeartbeatInterval < leastHeartbeat {
+			key := profilesKey + "." + scheme + ".channel_heartbeat_interval"
+			l.warn(l.origin(key), key+" is so short that peers put off their answers, and connections may be taken to be lost: give 3 or more")
 		}
 	}
 }

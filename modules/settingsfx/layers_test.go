@@ -190,6 +190,7 @@ func TestWarnings(t *testing.T) {
 		{"mixed, and dialled directly all the same", "[net]\nmixed_profiles = [\"tcp\"]\n" + quiet, `:2: net.mixed_profiles has "tcp", which none of the active profiles carries: its addresses are dialled directly, and see where this node is`},
 		{"the table of a mixed one", "[net]\nactive_profiles = [\"tor\"]\nmixed_profiles = [\"tcp\"]\n[net.profiles.tor]\n[net.profiles.tcp]\nseeds = [\"tcp://s:2\"]\noutbound_connect_timeout = 1\n",
 			":5: net.profiles.tcp has no effect, as tcp is a mixed profile: put its peers and seeds in [net]"},
+		{"pings all the time", "[net]\n" + quiet + "channel_heartbeat_interval = 2\n", ":4: net.profiles.tcp.channel_heartbeat_interval is so short that peers put off their answers"},
 		{"none: an empty table of a mixed one, and one that is not active", "[net]\nactive_profiles = [\"tor\"]\nmixed_profiles = [\"tcp\"]\n[net.profiles.tor]\n[net.profiles.tcp]\n[net.profiles.quic]\nseeds = [\"quic://s:2\"]\n", ""},
 		{"none: mixed, and carried by a proxy", "[net]\nmixed_profiles = [\"tcp\", \"tor\"]\nactive_profiles = [\"socks5\"]\ntor_socks5_proxy = \"socks5://127.0.0.1:9050\"\n[net.profiles.socks5]\n", ""},
 		{"none: RPC on IPv6 loopback", "[rpc]\nrpc_listen = \"tcp://[::1]:1\"\n[net]\n" + quiet, ""},

@@ -41,8 +41,8 @@ func dialEach[C io.Closer](ctx context.Context, n *names, resolver *net.Resolver
 }
 
 // race connects to one of several addresses: it tries each when those before have
-// failed or have not answered for a while, and the first connection wins. Nothing
-// of it goes on when it returns.
+// failed or have not answered for a while, and the first connection wins. No attempt
+// goes on when it returns, unless dial leaves one to itself.
 func race[C io.Closer](ctx context.Context, ips []netip.Addr, dial func(context.Context, netip.Addr) (C, error)) (C, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
