@@ -192,10 +192,11 @@ func TestAProxyThatIsDownIsNotHeldAgainstAnAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mem := transport.NewMem()
 		down := &carrier{Transport: mem, fail: func(context.Context) error { return fmt.Errorf("%w: it is down", transport.ErrProxy) }}
-		n := startNode(t, transport.Set{addr.TCP: untouchable{mem, t}, addr.Tor: down}, hidden)
+		n := newNode(t, transport.Set{addr.TCP: untouchable{mem, t}, addr.Tor: down}, hidden)
 		a := addr.MustParse("tcp://198.51.100.5:5")
 		n.hears(a)
-		n.Hosts().Answered(a)
+		n.Hosts().Answered(a) // before anybody else tries it
+		n.start()
 		<-time.After(time.Hour)
 		if got := n.colour(a); got != hosts.White.String() {
 			t.Errorf("the address is %s after an hour without the proxy, want it as good as it was", got)
