@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"dchat/p2p"
@@ -15,7 +16,7 @@ import (
 	"dchat/p2p/wire"
 )
 
-// The tests in this file run over real sockets.
+// The tests in this file run over real sockets, but for the one that looks at the clock.
 
 func TestF12FramesOneByteAtATime(t *testing.T) {
 	n := startNode(t, transport.Default())
@@ -103,26 +104,28 @@ func metered(row string) bool {
 func TestBrokenStreamsAreClosedAtOnceAndHarmNobodyElse(t *testing.T) {
 	for _, c := range broken {
 		t.Run(c.name, func(t *testing.T) {
-			n := startNode(t, transport.Default())
-			neighbour := n.greeted()
-			n.channel()
-			p := n.greeted()
-			start := time.Now()
-			_ = p.TryWrite(append(c.bytes(p), p.Frame(&text{"after"})...)) // the node may close before it has all
-			p.Closed()
-			p.Close(false)
-			if took := time.Since(start); took > time.Second {
-				t.Errorf("it took %v to close", took)
-			}
-			wantOffence(t, n.channel(), c.kind)
-			neighbour.Send(&text{"neighbour"})
-			got := n.text()
-			if got == "after" && metered(c.name) {
-				got = n.text()
-			}
-			if got != "neighbour" {
-				t.Errorf("the application received %q", got)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				n := startNode(t, memory())
+				neighbour := n.greeted()
+				n.channel()
+				p := n.greeted()
+				start := time.Now()
+				_ = p.TryWrite(append(c.bytes(p), p.Frame(&text{"after"})...)) // the node may close before it has all
+				p.Closed()
+				p.Close(false)
+				if took := time.Since(start); took > time.Second {
+					t.Errorf("it took %v to close", took)
+				}
+				wantOffence(t, n.channel(), c.kind)
+				neighbour.Send(&text{"neighbour"})
+				got := n.text()
+				if got == "after" && metered(c.name) {
+					got = n.text()
+				}
+				if got != "neighbour" {
+					t.Errorf("the application received %q", got)
+				}
+			})
 		})
 	}
 }

@@ -209,21 +209,23 @@ func TestStopLetsItsPortsGo(t *testing.T) {
 }
 
 func TestInboundFullIsRefusedAtOnce(t *testing.T) {
-	n := startNode(t, transport.Default(), func(s *p2p.Settings) { s.InboundConnections = 3 })
-	first := n.greeted()
-	n.dial() // those in the handshake count, too
-	n.greeted()
-	start := time.Now()
-	if rest := n.dial().Closed(); len(rest) > 0 || time.Since(start) > time.Second {
-		t.Errorf("the fourth got %v and was closed after %v, want nothing, at once", rest, time.Since(start))
-	}
-	first.Alive()
-	first.Close(false)
-	eventually(t, "the place is free again", func() bool {
-		p := n.dial()
-		p.Send(&p.Version)
-		_, err := p.TryRead()
-		return err == nil
+	synctest.Test(t, func(t *testing.T) {
+		n := startNode(t, memory(), func(s *p2p.Settings) { s.InboundConnections = 3 })
+		first := n.greeted()
+		n.dial() // those in the handshake count, too
+		n.greeted()
+		start := time.Now()
+		if rest := n.dial().Closed(); len(rest) > 0 || time.Since(start) > time.Second {
+			t.Errorf("the fourth got %v and was closed after %v, want nothing, at once", rest, time.Since(start))
+		}
+		first.Alive()
+		first.Close(false)
+		eventually(t, "the place is free again", func() bool {
+			p := n.dial()
+			p.Send(&p.Version)
+			_, err := p.TryRead()
+			return err == nil
+		})
 	})
 }
 
