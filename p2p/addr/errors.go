@@ -1,8 +1,6 @@
 package addr
 
-import (
-	"strings"
-)
+import "strings"
 
 // maxPrinted bounds, in bytes, what of an address stands in a log line or an error.
 const maxPrinted = 200

@@ -28,7 +28,6 @@ func FuzzParse(f *testing.F) {
 		mustBePrintable(t, a.Redacted(), 200)
 		mustBeStable(t, a)
 		mustBeStable(t, a.Public())
-		mustBeStable(t, a.WithoutQuery())
 		if b, ok := a.WithoutPort(); ok {
 			mustBeStable(t, b)
 		}

@@ -124,3 +124,20 @@ func TestIsGlobalName(t *testing.T) {
 		}
 	}
 }
+
+func TestAHostIsAnIPv4AddressOrTheSlash64OfAnIPv6One(t *testing.T) {
+	for text, want := range map[string]string{
+		"8.8.8.8":             "8.8.8.8/32",
+		"::ffff:8.8.8.8":      "8.8.8.8/32",
+		"::ffff:8.8.8.8%eth0": "8.8.8.8/32",
+		"2a00:1:2:3:4:5:6:7":  "2a00:1:2:3::/64",
+		"fe80::1:2:3:4%eth0":  "fe80::/64",
+	} {
+		if got := addr.HostNetwork(netip.MustParseAddr(text)); got.String() != want {
+			t.Errorf("%s is at %s, want %s", text, got, want)
+		}
+	}
+	if got := addr.HostNetwork(netip.Addr{}); got.IsValid() {
+		t.Errorf("no address is at %s", got)
+	}
+}

@@ -182,9 +182,9 @@ func parseIPv4Number(s []byte) (n uint64, ok bool) {
 	return n, true
 }
 
-// canonicalHost is the host as it would be normalised in a special scheme: what the host is, however the scheme
-// lets it be written. It is appended to buf where it has to be made. It is false when there is no host, or none
-// that could be a name or an IP address.
+// canonicalHost is the host as it would be normalised in a special scheme: what the host is, however
+// its own scheme lets it be written. It is false when there is no host, or none that could be a name
+// or an IP address.
 func (a Addr) canonicalHost() (string, bool) {
 	host := a.Host()
 	if _, ok := special(a.Scheme()); ok || strings.HasPrefix(host, "[") {
@@ -193,6 +193,18 @@ func (a Addr) canonicalHost() (string, bool) {
 	var buf [64]byte
 	out, reason := appendDomain(buf[:0], host)
 	return string(out), reason == ""
+}
+
+// HostNetwork is the part of the internet that counts as one host where hosts get shares, or are
+// banned: an IPv4 address, also as IPv4-mapped IPv6, or the /64 of an IPv6 address, since whoever
+// has one address of a /64 has all. It is not valid when ip is not.
+func HostNetwork(ip netip.Addr) netip.Prefix {
+	bits := 64
+	if ip = ip.Unmap(); ip.Is4() {
+		bits = 32
+	}
+	host, _ := ip.Prefix(bits) // every address has as many
+	return host
 }
 
 // literalIP reads a canonical host.

@@ -25,19 +25,6 @@ func (a Addr) Redacted() string {
 	return printable(public.text)
 }
 
-// WithoutQuery is the address without its query, an empty one (?) included.
-func (a Addr) WithoutQuery() Addr {
-	tail := a.text[a.pathEnd:]
-	if !strings.HasPrefix(tail, "?") {
-		return a
-	}
-	fragment := ""
-	if i := strings.IndexByte(tail, '#'); i >= 0 {
-		fragment = tail[i:]
-	}
-	return reparse(a.text[:a.pathEnd] + fragment)
-}
-
 // WithoutPort is the address without its port; false when it has no host.
 func (a Addr) WithoutPort() (Addr, bool) { return a.withPort("") }
 

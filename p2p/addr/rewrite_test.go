@@ -92,17 +92,3 @@ func TestWithSchemeRefusesWhatIsNone(t *testing.T) {
 		t.Errorf("%q, %v", got, ok)
 	}
 }
-
-func TestWithoutQueryKeepsTheNormalForm(t *testing.T) {
-	for in, want := range map[string]string{
-		"foo:a ?q":                  "foo:a",
-		"tcp://h:1/p#f?no query":    "tcp://h:1/p#f?no%20query",
-		"quic://h:1":                "quic://h:1",
-		"tcp://user@h:1/p?q?q#f?#g": "tcp://user@h:1/p#f?#g",
-	} {
-		got := addr.MustParse(in).WithoutQuery()
-		if got != addr.MustParse(want) || got.String() != want {
-			t.Errorf("%q without query is %q, want %q", in, got, want)
-		}
-	}
-}

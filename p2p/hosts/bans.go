@@ -57,17 +57,21 @@ type record struct {
 //
 // A peer that connected to us is banned with its whole host: all ports and
 // schemes, of IPv6 the /64. One that we dialled is banned as one host and port,
-// whatever the scheme, and its host, unless that is this machine, when that had
-// been banned already for another endpoint. The first offence of who connects from
-// a host that is shared with others, connected now or gold or white, is excused;
-// the next one within a day is not. A ban lasts for Settings.BanTime, and each further one of
-// the same host twice as long, up to 30 days; that is forgotten when the host has
-// been free for as long as it was banned. What is banned goes off the lists. There
-// are 10,000 bans at most: those that end first go.
+// whatever the scheme. When another port of its host was banned before, the whole
+// host is, unless that is this machine.
 //
-// Never banned are peers and seeds that are configured, who connects from the host
-// of one unless that is this machine, unix sockets and, unless in a
-// localnet, hosts of private networks and of this machine.
+// The first offence of a peer that connects from a shared host is excused; the next
+// one within a day is not. Shared is a host from which others are connected, or of
+// which an address is gold or white.
+//
+// A ban lasts for Settings.BanTime, and each further one of the same host twice as
+// long, up to 30 days; that is forgotten when the host has been free for as long as
+// it was banned. What is banned goes off the lists. There are 10,000 bans at most:
+// those that end first go.
+//
+// Never banned are configured peers and seeds; a peer that connects from the host of
+// one, unless that is this machine; unix sockets; and, unless in a localnet, hosts of
+// private networks and of this machine.
 func (h *Hosts) Offend(o Offence) (Ban, bool) {
 	key := endpointOf(o.Peer)
 	host := key.everyPort()
@@ -145,24 +149,6 @@ func (h *Hosts) ban(o Offence, key endpoint, rec record, now time.Time) Ban {
 	return b
 }
 
-// restoreBan puts a line of the file into force, from now.
-func (h *Hosts) restoreBan(line wire.Entry, key endpoint) bool {
-	if key.port == 0 || !h.bannable(Offence{Peer: line.Addr}, key) || h.banned(key) {
-		return false
-	}
-	now := h.now()
-	b := Ban{
-		Host:     h.written(key.socket(), line.Addr),
-		Reason:   "it stands in the host list",
-		Since:    time.Unix(int64(notAhead(line.LastSeen, h.unix())), 0),
-		Until:    now.Add(min(h.banTime, longestBan)),
-		Offences: 1,
-	}
-	h.bans.put(key.socket(), banned{ban: b, peer: line.Addr}, b.Until)
-	h.expel(key.socket())
-	return true
-}
-
 // written is a host, or one address of it, for people; Unban reads it.
 func (h *Hosts) written(target endpoint, peer addr.Addr) string {
 	switch {
@@ -187,20 +173,6 @@ func oneLine(text string) string {
 	return strings.TrimSpace(strings.ToValidUTF8(text[:min(len(text), longestReason)], ""))
 }
 
-// banOf returns the ban that an address is under, or nil.
-func (h *Hosts) banOf(key endpoint) *banned {
-	if h.rules.Load().spared[key.socket()] {
-		return nil
-	}
-	now := h.now()
-	if b := h.bans.get(key.everyPort(), now); b != nil {
-		return b
-	}
-	return h.bans.get(key.socket(), now)
-}
-
-func (h *Hosts) banned(key endpoint) bool { return h.banOf(key) != nil }
-
 // Bans returns the bans in force, the latest first.
 func (h *Hosts) Bans() []Ban {
 	h.mu.Lock()
@@ -222,17 +194,55 @@ func (h *Hosts) black(now uint64) (entries []wire.Entry) {
 	return entries
 }
 
-// Refused tells whether an address is to be left alone, be it one to dial or that
-// of a peer which connects: the operator refuses it, it is banned, or it turned
-// out to be our own. It takes the time of some map lookups, whatever the number of
-// bans.
-func (h *Hosts) Refused(a addr.Addr) bool {
-	key := endpointOf(a)
+// Unban lifts all bans of a host and forgets its offences. The host is written as
+// in Ban, as an IP, a network, a name or an address; an address with a port stands for
+// itself and for its host. Unban reports whether there was a ban.
+func (h *Hosts) Unban(host string) bool {
+	means, ok := hostsMeant(strings.TrimSpace(host))
+	if !ok {
+		return false
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.rules.Load().blacklist.has(key) || h.barred(key)
+	h.bans.expire(h.now())
+	lifted := false
+	for key := range h.bans.byKey {
+		if means(key) {
+			h.bans.drop(key)
+			lifted = true
+		}
+	}
+	for key := range h.records.byKey {
+		if means(key) {
+			h.records.drop(key)
+		}
+	}
+	if lifted {
+		h.tell()
+	}
+	return lifted
 }
 
-// SameHost tells whether two addresses count as one host to bans: the same IPv4
-// address, the same /64 of IPv6, the same name.
-func SameHost(a, b addr.Addr) bool { return endpointOf(a).everyPort() == endpointOf(b).everyPort() }
+// hostsMeant returns what tells whether a ban is on what somebody wrote.
+func hostsMeant(text string) (means func(endpoint) bool, ok bool) {
+	if net, err := netip.ParsePrefix(text); err == nil {
+		return func(key endpoint) bool { return addr.HostNetwork(key.ip).Overlaps(net) }, true
+	}
+	if ip, err := netip.ParseAddr(text); err == nil && ip.Is6() {
+		text = "[" + ip.WithZone("").String() + "]"
+	}
+	if !strings.Contains(text, "://") {
+		text = addr.TCP + "://" + text
+	}
+	a, err := addr.Parse(text)
+	if err != nil || a.Host() == "" {
+		return nil, false
+	}
+	meant := endpointOf(a)
+	return func(key endpoint) bool {
+		if meant.port == 0 {
+			key = key.everyPort()
+		}
+		return key == meant.socket() || key == meant.everyPort()
+	}, true
+}

@@ -179,40 +179,6 @@ func TestB3ManyOffendersAreBounded(t *testing.T) {
 	}
 }
 
-func TestB5BansKnowEveryForm(t *testing.T) {
-	for _, row := range []struct {
-		peer  string
-		forms []string
-		other []string
-	}{
-		{"tcp://6.6.6.6:40000", []string{
-			"tcp://6.6.6.6:40000", "tcp://6.6.6.6:26", "tcp+tls://6.6.6.6:26", "quic://6.6.6.6:26", "tcp://[::ffff:6.6.6.6]:26",
-			"quic://[::FFFF:606:606]:26", "tcp://0x6060606:26", "tcp://6.6.6.6.:26/x?y#z",
-		}, []string{"tcp://6.6.6.7:40000", "tcp://[::6.6.6.6]:26", "tcp://6.6.6.6.example.com:26"}},
-		{"tcp://[2a00:1:2:3::4]:40000", []string{
-			"tcp://[2A00:1:2:3:0:0:0:4]:40000", "tcp://[2a00:1:2:3::4]:26", "tcp+tls://[2a00:1:2:3::5]:26", "quic://[2a00:1:2:3:ffff::]:1",
-		}, []string{"tcp://[2a00:1:2:4::4]:40000"}},
-		{"tcp://Bad.example.com:1", []string{
-			"tcp://bad.example.com:2", "quic://BAD.example.com.:1", "tcp+tls://bad.EXAMPLE.com:1",
-		}, []string{"tcp://x.bad.example.com:1", "tcp://example.com:1"}},
-	} {
-		h := book(t, nil)
-		if _, ok := h.Offend(inbound(row.peer)); !ok {
-			t.Fatalf("%s was not banned", row.peer)
-		}
-		for _, form := range row.forms {
-			if !refused(h, form) || colour(h, addr.MustParse(form)) != "black" {
-				t.Errorf("%s is banned and %s is not", row.peer, form)
-			}
-		}
-		for _, other := range row.other {
-			if refused(h, other) {
-				t.Errorf("%s is banned, and so is %s", row.peer, other)
-			}
-		}
-	}
-}
-
 func TestWhoIsNeverBanned(t *testing.T) {
 	configured := func(s *hosts.Settings) {
 		s.Peers = addrs([]string{"tcp://7.7.7.7:7", "tcp://[2a00:7::7]:7", "tcp://peer.example.com:7", "tcp://127.0.0.1:7"})
@@ -288,66 +254,6 @@ func TestTwoEndpointsAtTheHostOfAConfiguredPeer(t *testing.T) {
 	}
 }
 
-func TestABanTakesAddressesOffTheLists(t *testing.T) {
-	for _, network := range []bool{true, false} {
-		h := book(t, func(s *hosts.Settings) { s.Localnet = network })
-		grey, white, goldOne := ad("tcp://6.6.6.6:1"), ad("tcp://6.6.6.6:2"), ad("tcp+tls://6.6.6.6:3")
-		tell(h, stranger(1), grey, ad("i2p://stats.i2p:1"), ad("tcp://6.6.6.7:1"))
-		h.Answered(white)
-		gold(t, h, goldOne)
-		h.Offend(inbound("tcp://6.6.6.6:9"))
-		h.Offend(inbound("tcp://6.6.6.6:9"))
-		tell(h, stranger(2), grey)
-		h.Answered(white)
-		gold(t, h, goldOne)
-		for _, a := range []addr.Addr{grey, white, goldOne} {
-			if got := colour(h, a); got != "black" {
-				t.Errorf("%s is %s", a, got)
-			}
-		}
-		if h.Len(hosts.Grey) != 1 || h.Len(hosts.White) != 0 || h.Len(hosts.Gold) != 0 || h.Len(hosts.Dark) != 1 {
-			t.Errorf("left are %v", h.List(hosts.Grey))
-		}
-	}
-}
-
-func TestBansAreNotSaved(t *testing.T) {
-	path := hostlist(t)
-	h := book(t, withFile(path))
-	must(t, h.Load(t.Context()))
-	gold(t, h, apart(1))
-	gold(t, h, target)
-	ban(t, h, target)
-	must(t, h.Save(t.Context()))
-	if got := readFile(t, path); strings.Contains(got, "8.8.8.8") || !strings.Contains(got, apart(1).String()) {
-		t.Errorf("saved %q", got)
-	}
-}
-
-func TestBlackLinesOfAFileAreBansFromNow(t *testing.T) {
-	path := hostlist(t)
-	clock := newWatch()
-	writeFile(t, path, fmt.Sprintf("black\ttcp://8.8.8.8:26/\t%d\nblack\ttcp://8.8.8.8:27/\t%d\nblack\ttcp://7.7.7.7:7/\t5\nblack\ttcp://10.0.0.1:1/\t5\nblack\ttcp://9.9.9.9/\t5\n", now-5, now-5))
-	h := book(t, func(s *hosts.Settings) {
-		s.File, s.BanTime, s.Peers = path, time.Hour, addrs([]string{"tcp://7.7.7.7:7"})
-	}, hosts.WithClock(clock.Now))
-	must(t, h.Load(t.Context()))
-	for peer, want := range map[string]bool{
-		"tcp://8.8.8.8:26": true, "tcp+tls://8.8.8.8:27": true, "tcp://8.8.8.8:28": false, "tcp://7.7.7.7:7": false, "tcp://10.0.0.1:1": false, "tcp://9.9.9.9:1": false,
-	} {
-		if got := refused(h, peer); got != want {
-			t.Errorf("%s: %v, want %v", peer, got, want)
-		}
-	}
-	if bans := h.Bans(); len(bans) != 2 || bans[0].Since.Unix() != now-5 || bans[0].Until != clock.at.Add(time.Hour) || bans[0].Host != "tcp://8.8.8.8:26/" {
-		t.Errorf("%+v", bans)
-	}
-	clock.pass(time.Hour)
-	if refused(h, "tcp://8.8.8.8:26") {
-		t.Error("not over after an hour")
-	}
-}
-
 func TestBansAreListedTheLatestFirst(t *testing.T) {
 	clock := newWatch()
 	h := book(t, nil, hosts.WithClock(clock.Now))
@@ -419,38 +325,5 @@ func TestUnbanForgetsOffences(t *testing.T) {
 	}
 	if b, _ := h.Offend(inbound("tcp://6.6.6.6:1")); b.Offences != 1 {
 		t.Errorf("%+v", b)
-	}
-}
-
-func TestSameHost(t *testing.T) {
-	for _, row := range []struct {
-		a, b string
-		same bool
-	}{
-		{"tcp://8.8.8.8:1", "quic://8.8.8.8:2", true},
-		{"tcp://8.8.8.8:1", "tcp://[::ffff:8.8.8.8]:2", true},
-		{"tcp://8.8.8.8:1", "tcp://8.8.8.9:1", false},
-		{"tcp://[2a00:1:2:3::1]:1", "tcp://[2a00:1:2:3:f::1]:1", true},
-		{"tcp://[2a00:1:2:3::1]:1", "tcp://[2a00:1:2:4::1]:1", false},
-		{"tcp://A.example.com:1", "tcp://a.example.com.:1", true},
-		{"tcp://a.example.com:1", "tcp://b.example.com:1", false},
-		{"unix:///a", "unix:///b", false},
-		{"socks5://127.0.0.1:9050/a.example.com:1", "socks5://127.0.0.1:9050/b.example.com:1", false},
-		{"socks5://127.0.0.1:9050/a.example.com:1", "socks5+tls://127.0.0.1:1080/a.example.com:2", true},
-	} {
-		if got := hosts.SameHost(addr.MustParse(row.a), addr.MustParse(row.b)); got != row.same {
-			t.Errorf("%s and %s: %v", row.a, row.b, got)
-		}
-	}
-}
-
-func TestB3LookingUpABanAllocatesNothing(t *testing.T) {
-	h := book(t, nil)
-	ban(t, h, target)
-	for _, text := range []string{"tcp://8.8.8.8:26", "tcp://[2a00:1:2:3::4]:40000", "tcp+tls://node.example.com:1"} {
-		a := addr.MustParse(text)
-		if n := testing.AllocsPerRun(100, func() { h.Refused(a) }); n != 0 {
-			t.Errorf("%s: %v allocations", text, n)
-		}
 	}
 }

@@ -51,9 +51,7 @@ func (e endpoint) socket() endpoint {
 // all of an IPv6 /64, since whoever has one address of it has all.
 func (e endpoint) everyPort() endpoint {
 	e.scheme, e.port = "", 0
-	if e.ip.Is6() {
-		e.ip = netip.PrefixFrom(e.ip, 64).Masked().Addr()
-	}
+	e.ip = addr.HostNetwork(e.ip).Addr()
 	return e
 }
 

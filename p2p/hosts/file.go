@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -73,9 +74,9 @@ func (h *Hosts) Load(ctx context.Context) error {
 // as told by the address itself, since who told it is not known any more.
 func (h *Hosts) restore(c Colour, line wire.Entry) bool {
 	key := endpointOf(line.Addr)
-	fits, ok := h.rules.Load().judge(line.Addr, key, thisMachine)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	fits, ok := h.rules.Load().judge(line.Addr, key, thisMachine)
 	now := h.unix()
 	h.loaded++
 	e := &entry{addr: line.Addr, key: key, seen: notAhead(line.LastSeen, now), heard: -h.loaded}
@@ -101,6 +102,24 @@ func (h *Hosts) restore(c Colour, line wire.Entry) bool {
 	return h.insert(e, fits, from)
 }
 
+// restoreBan puts a line of the file into force, from now.
+func (h *Hosts) restoreBan(line wire.Entry, key endpoint) bool {
+	if key.port == 0 || !h.bannable(Offence{Peer: line.Addr}, key) || h.banned(key) {
+		return false
+	}
+	now := h.now()
+	b := Ban{
+		Host:     h.written(key.socket(), line.Addr),
+		Reason:   "it stands in the host list",
+		Since:    time.Unix(int64(notAhead(line.LastSeen, h.unix())), 0),
+		Until:    now.Add(min(h.banTime, longestBan)),
+		Offences: 1,
+	}
+	h.bans.put(key.socket(), banned{ban: b, peer: line.Addr}, b.Until)
+	h.expel(key.socket())
+	return true
+}
+
 // takeTurns sorts entries so that the newest of each group come first, then the
 // second newest, and so on: when there is no room for all of them, few groups with
 // many do not leave the others out.
@@ -117,21 +136,28 @@ func takeTurns(entries []wire.Entry) {
 }
 
 // Save replaces the host list file by what is on the lists now, but for the
-// black one. The old file stays as it is until the new one is safe on disk, and when
-// there is nothing to write and nobody is banned. The error is a *LockedError when another process has
-// the file.
+// black one. The old file stays as it is until the new one is safe on disk. It also
+// stays when there is nothing to write and nobody is banned. The error is a
+// *LockedError when another process has the file.
 func (h *Hosts) Save(ctx context.Context) error {
 	if h.store.path == "" {
 		return nil
 	}
+	var lists [colours][]wire.Entry
+	h.mu.Lock() // once for all, or what moves from one list to another could be missed
+	for c := range colours {
+		lists[c] = h.entriesOn(c)
+	}
+	h.mu.Unlock()
 	var b bytes.Buffer
 	for _, c := range saved {
-		for _, e := range h.List(c) {
+		newestFirst(lists[c])
+		for _, e := range lists[c] {
 			fmt.Fprintf(&b, "%v\t%s\t%d\n", c, e.Addr, e.LastSeen)
 		}
 	}
 	if b.Len() == 0 {
-		if h.Len(Black) == 0 {
+		if len(lists[Black]) == 0 {
 			return nil
 		}
 		b.WriteString("# all that was known is banned\n") // or the old file would bring it back

@@ -169,10 +169,6 @@ func New(s Settings, log *zap.Logger, options ...Option) *Hosts {
 	return h
 }
 
-// Blacklisted tells whether the operator refuses an address, be it one to dial
-// or that of a peer which connects.
-func (h *Hosts) Blacklisted(a addr.Addr) bool { return h.rules.Load().blacklist.Has(a) }
-
 // ColourOf returns the list that an address is on, Black for each one that a ban
 // is on; false when it is on none.
 func (h *Hosts) ColourOf(a addr.Addr) (Colour, bool) {
@@ -201,19 +197,22 @@ func (h *Hosts) Len(c Colour) int {
 // address that each ban was for, and when.
 func (h *Hosts) List(c Colour) []wire.Entry {
 	h.mu.Lock()
+	entries := h.entriesOn(c)
+	h.mu.Unlock()
+	newestFirst(entries)
+	return entries
+}
+
+// entriesOn is List in any order, under mu.
+func (h *Hosts) entriesOn(c Colour) []wire.Entry {
 	now := h.unix()
 	if c == Black {
-		entries := h.black(now)
-		h.mu.Unlock()
-		newestFirst(entries)
-		return entries
+		return h.black(now)
 	}
 	h.expireDark(now)
 	entries := make([]wire.Entry, 0, len(h.lists[c].entries))
 	for _, e := range h.lists[c].entries {
 		entries = append(entries, e.told(now))
 	}
-	h.mu.Unlock()
-	newestFirst(entries)
 	return entries
 }

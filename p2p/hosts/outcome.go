@@ -133,3 +133,73 @@ func (h *Hosts) Resume() {
 		}
 	}
 }
+
+// admit puts an address that answered us on a list, taking it off the one it is
+// on, and returns its entry; nil when it is fit for no list or there is no room.
+func (h *Hosts) admit(a addr.Addr, key endpoint, to Colour) *entry {
+	now := h.unix()
+	e := h.listed[key]
+	if e == nil {
+		if _, ok := h.rules.Load().judge(a, key, thisMachine); !ok || h.barred(key) {
+			return nil
+		}
+		e = &entry{addr: a, key: key}
+	}
+	if !h.recolour(e, to, now) {
+		return nil
+	}
+	h.unshelve(e)
+	e.answered, e.due, e.heard = h.now(), time.Time{}, 0
+	return e
+}
+
+// recolour moves an entry, which may be on no list, and reports whether there
+// was room; if not it is on none.
+func (h *Hosts) recolour(e *entry, to Colour, seen uint64) bool {
+	if h.listed[e.key] == e {
+		if e.colour == to {
+			e.seen = seen
+			return true
+		}
+		h.remove(e)
+	}
+	e.seen = seen
+	return h.insert(e, to, ourselves)
+}
+
+// forget takes an address off its list.
+func (h *Hosts) forget(key endpoint) {
+	if e := h.listed[key]; e != nil {
+		h.remove(e)
+	}
+}
+
+const (
+	// A connection that lasted goodTime was a good one: its end is no failure.
+	goodTime = 10 * time.Second
+	// After a good one the address is left alone for a moment, so that two nodes
+	// do not reconnect in step.
+	shortestMoment, longestMoment = 200 * time.Millisecond, time.Second
+	// After a failure it is left alone for a pause, which doubles with each further one.
+	firstPause, longestPause = time.Second, time.Minute
+)
+
+func (h *Hosts) moment() time.Duration {
+	return shortestMoment + h.upTo(longestMoment-shortestMoment)
+}
+
+// pause is cut at random by up to a quarter.
+func (h *Hosts) pause(failures int) time.Duration {
+	most := min(firstPause<<min(max(failures-1, 0), 6), longestPause)
+	return most - h.upTo(most/4)
+}
+
+func (h *Hosts) upTo(d time.Duration) time.Duration { return time.Duration(h.random.Int64N(int64(d))) }
+
+// fail notes one more failure of an entry.
+func (h *Hosts) fail(e *entry) {
+	h.unshelve(e)
+	e.failures++
+	e.heard = 0
+	e.due = h.now().Add(h.pause(e.failures))
+}

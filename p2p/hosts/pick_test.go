@@ -232,15 +232,19 @@ func TestTheNewestIsRefinedFirst(t *testing.T) {
 func TestAStreamOfNewAddressesLeavesTurnsToOthers(t *testing.T) {
 	h := book(t, nil)
 	tell(h, stranger(0), target)
+	others := map[addr.Addr]bool{}
 	for i := range 400 {
 		tell(h, stranger(1+i), apart(i))
 		a, _, _ := h.SelectRefine()
-		if a == target {
-			return
+		if a != apart(i) {
+			others[a] = true
 		}
 		h.Silent(a)
 	}
-	t.Error("an old address was not refined in 400 turns")
+	// Every fourth turn is for any of them, and there are seldom more than two.
+	if n := len(others); !others[target] || n < 25 {
+		t.Errorf("in 400 turns %d others were refined, the old one among them: %v; want about 50", n, others[target])
+	}
 }
 
 func TestOfAFileTheNewestWhiteIsRefinedFirst(t *testing.T) {

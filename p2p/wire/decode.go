@@ -163,6 +163,28 @@ func (d *Decoder) Semver() Semver {
 	return v
 }
 
+// The least number of bytes that an item of a list takes: a text is its length, and an address has at least a scheme of one
+// letter and a colon.
+const (
+	minString  = 1
+	minAddr    = minString + 2
+	minFeature = minString + 4
+	minEntry   = minAddr + 8
+)
+
+// decodeList reads a count and as many items, nil when there are none.
+func decodeList[T any](d *Decoder, minItemSize int, item func(*Decoder) T) []T {
+	n := d.Count(minItemSize)
+	if n == 0 {
+		return nil
+	}
+	list := make([]T, 0, n)
+	for d.err == nil && len(list) < n {
+		list = append(list, item(d))
+	}
+	return list
+}
+
 // fail keeps the first error, with the place where it happened.
 func (d *Decoder) fail(err error) {
 	if d.err == nil {

@@ -53,22 +53,14 @@ func (v Semver) Compatible(other Semver) bool {
 
 // String returns the version as ParseSemver reads it.
 func (v Semver) String() string {
-	b, _ := v.AppendText(nil)
-	return string(b)
-}
-
-// AppendText appends what String returns. The error is always nil.
-func (v Semver) AppendText(b []byte) ([]byte, error) {
-	b = strconv.AppendUint(b, v.Major, 10)
-	b = strconv.AppendUint(append(b, '.'), v.Minor, 10)
-	b = strconv.AppendUint(append(b, '.'), v.Patch, 10)
+	s := fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Patch)
 	if v.Pre != "" {
-		b = append(append(b, '-'), v.Pre...)
+		s += "-" + v.Pre
 	}
 	if v.Build != "" {
-		b = append(append(b, '+'), v.Build...)
+		s += "+" + v.Build
 	}
-	return b, nil
+	return s
 }
 
 // MarshalText returns the version as ParseSemver reads it, or an error when Pre or Build is not valid.
@@ -76,7 +68,7 @@ func (v Semver) MarshalText() ([]byte, error) {
 	if err := v.validate(); err != nil {
 		return nil, err
 	}
-	return v.AppendText(nil)
+	return []byte(v.String()), nil
 }
 
 // UnmarshalText is ParseSemver for configuration files and JSON.

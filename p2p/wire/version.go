@@ -20,14 +20,6 @@ type Feature struct {
 	Version uint32
 }
 
-// The least number of bytes that an item of a list takes: a text is its length, and an address has at least a scheme of one
-// letter and a colon.
-const (
-	minString  = 1
-	minAddr    = minString + 2
-	minFeature = minString + 4
-)
-
 // Spec returns the constants of the command version.
 func (Version) Spec() Spec {
 	return Spec{Command: CommandVersion, MaxPayload: 2043, Metering: coreMetering(4)}
@@ -75,15 +67,25 @@ func (m *Version) Decode(payload []byte) error {
 
 func decodeFeature(d *Decoder) Feature { return Feature{Name: d.String(), Version: d.Uint32()} }
 
-// decodeList reads a count and as many items, nil when there are none.
-func decodeList[T any](d *Decoder, minItemSize int, item func(*Decoder) T) []T {
-	n := d.Count(minItemSize)
-	if n == 0 {
-		return nil
-	}
-	list := make([]T, 0, n)
-	for d.err == nil && len(list) < n {
-		list = append(list, item(d))
-	}
-	return list
+// Verack answers a Version. At most 128 bytes. The receiver closes unless AppName equals its own and AppVersion is compatible.
+type Verack struct {
+	AppVersion Semver
+	AppName    string
+}
+
+// Spec returns the constants of the command verack.
+func (Verack) Spec() Spec {
+	return Spec{Command: CommandVerack, MaxPayload: 128, Metering: coreMetering(4)}
+}
+
+// AppendPayload appends the fields to b.
+func (m Verack) AppendPayload(b []byte) []byte {
+	return AppendString(AppendSemver(b, m.AppVersion), m.AppName)
+}
+
+// Decode sets the message from a payload.
+func (m *Verack) Decode(payload []byte) error {
+	d := NewDecoder(CommandVerack, payload)
+	*m = Verack{AppVersion: d.Semver(), AppName: d.String()}
+	return d.Finish()
 }

@@ -49,6 +49,29 @@ func (r rules) with(peers, seeds []addr.Addr, blacklist Blacklist) *rules {
 	return &r
 }
 
+// Configure replaces what the operator may change while the node runs. What is
+// now a configured peer or seed, or refused, goes off the lists; bans that were on
+// what is now configured end.
+func (h *Hosts) Configure(peers, seeds []addr.Addr, blacklist Blacklist) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.rules.Load().with(peers, seeds, blacklist)
+	h.rules.Store(r)
+	for _, l := range h.lists {
+		for i := len(l.entries) - 1; i >= 0; i-- {
+			if e := l.entries[i]; r.configured[e.key] || r.blacklist.has(e.key) {
+				h.remove(e)
+			}
+		}
+	}
+	for key := range h.bans.byKey {
+		if r.spared[key] {
+			h.bans.drop(key)
+		}
+	}
+	h.tell()
+}
+
 // judge returns the list on which an address that was told from somewhere
 // begins, Grey or Dark; not ok when on none.
 func (r *rules) judge(a addr.Addr, key endpoint, from reach) (_ Colour, ok bool) {
@@ -115,4 +138,37 @@ func tellerReach(peer addr.Addr) reach {
 func isLocalhost(a addr.Addr) bool {
 	name := strings.ToLower(strings.TrimRight(a.Host(), "."))
 	return name == "localhost" || name == "localhost.localdomain" || strings.HasSuffix(name, ".localhost")
+}
+
+// maxName is the longest host, in bytes, that is kept.
+const maxName = 255
+
+// wellFormed tells whether a host can be one of its scheme. Schemes whose
+// addresses cannot be judged have no such host.
+func wellFormed(scheme, host string) bool {
+	if len(host) > maxName || strings.Trim(host, ".") == "" {
+		return false
+	}
+	switch scheme {
+	case addr.TCP, addr.TCPTLS:
+		return true
+	case addr.QUIC: // its hosts are not normalised: leave one way to write a name
+		return strings.HasPrefix(host, "[") || isName(host)
+	case addr.Tor, addr.TorTLS:
+		return addr.IsOnion(host)
+	case addr.I2P, addr.I2PTLS:
+		return addr.IsI2P(host)
+	}
+	return false
+}
+
+func isName(host string) bool {
+	for _, c := range []byte(host) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '.', c == '_':
+		default:
+			return false
+		}
+	}
+	return true
 }

@@ -140,3 +140,55 @@ func newestFirst(entries []wire.Entry) {
 		return cmp.Or(cmp.Compare(b.LastSeen, a.LastSeen), cmp.Compare(a.Addr.String(), b.Addr.String()))
 	})
 }
+
+// mostAsked bounds how many addresses a peer can ask for; it is told twice as many at most.
+const mostAsked = 255
+
+// Known returns what to tell a peer that asks for so many addresses of some
+// schemes: up to most random gold ones of these schemes, then as many white ones,
+// then gold, white and dark ones of other schemes, up to 2·most in all. No grey one is
+// ever told. One of a scheme that is not Shareable is left out, and no other takes its
+// place. most counts as 255 at most.
+func (h *Hosts) Known(most int, schemes []string) []wire.Entry {
+	most = min(most, mostAsked)
+	wanted := func(e *entry) bool { return Shareable(e.key.scheme) && slices.Contains(schemes, e.key.scheme) }
+	other := func(e *entry) bool { return !wanted(e) }
+
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := h.unix()
+	h.expireDark(now)
+	var picked []*entry
+	pick := func(c Colour, which func(*entry) bool, room int) {
+		for e := range h.lists[c].shuffled(h.random) {
+			if room <= 0 {
+				return
+			}
+			if which(e) {
+				picked = append(picked, e)
+				room--
+			}
+		}
+	}
+	pick(Gold, wanted, most)
+	pick(White, wanted, most)
+	pick(Gold, other, 2*most-len(picked))
+	pick(White, other, 2*most-len(picked))
+	pick(Dark, func(*entry) bool { return true }, 2*most-len(picked))
+
+	var told []wire.Entry
+	for _, e := range picked {
+		if Shareable(e.key.scheme) {
+			told = append(told, e.told(now))
+		}
+	}
+	return told
+}
+
+// shareable are the schemes of the addresses that nodes tell each other.
+var shareable = []string{
+	addr.Tor, "tls", addr.TCP, addr.Nym, addr.I2P, addr.TorTLS, addr.NymTLS, addr.TCPTLS, addr.I2PTLS,
+}
+
+// Shareable tells whether addresses of a scheme are told to other nodes.
+func Shareable(scheme string) bool { return slices.Contains(shareable, scheme) }

@@ -6,28 +6,38 @@ import (
 	"dchat/p2p/addr"
 )
 
-// Configure replaces what the operator may change while the node runs. What is
-// now a configured peer or seed, or refused, goes off the lists; bans that were on
-// what is now configured end.
-func (h *Hosts) Configure(peers, seeds []addr.Addr, blacklist Blacklist) {
+// Blacklisted tells whether the operator refuses an address, be it one to dial
+// or that of a peer which connects.
+func (h *Hosts) Blacklisted(a addr.Addr) bool { return h.rules.Load().blacklist.Has(a) }
+
+// Refused tells whether an address is to be left alone, be it one to dial or that
+// of a peer which connects: the operator refuses it, it is banned, or it turned
+// out to be our own. It takes the time of some map lookups, whatever the number of
+// bans.
+func (h *Hosts) Refused(a addr.Addr) bool {
+	key := endpointOf(a)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	r := h.rules.Load().with(peers, seeds, blacklist)
-	h.rules.Store(r)
-	for _, l := range h.lists {
-		for i := len(l.entries) - 1; i >= 0; i-- {
-			if e := l.entries[i]; r.configured[e.key] || r.blacklist.has(e.key) {
-				h.remove(e)
-			}
-		}
-	}
-	for key := range h.bans.byKey {
-		if r.spared[key] {
-			h.bans.drop(key)
-		}
-	}
-	h.tell()
+	return h.rules.Load().blacklist.has(key) || h.barred(key)
 }
+
+// SameHost tells whether two addresses count as one host to bans: the same IPv4
+// address, the same /64 of IPv6, the same name.
+func SameHost(a, b addr.Addr) bool { return endpointOf(a).everyPort() == endpointOf(b).everyPort() }
+
+// banOf returns the ban that an address is under, or nil.
+func (h *Hosts) banOf(key endpoint) *banned {
+	if h.rules.Load().spared[key.socket()] {
+		return nil
+	}
+	now := h.now()
+	if b := h.bans.get(key.everyPort(), now); b != nil {
+		return b
+	}
+	return h.bans.get(key.socket(), now)
+}
+
+func (h *Hosts) banned(key endpoint) bool { return h.banOf(key) != nil }
 
 const (
 	// ownTime is how long an address is known as our own that turned out to be.
