@@ -235,7 +235,7 @@ func TestASilentNATPMPGatewayIsGivenAsLongAsTheContextLasts(t *testing.T) {
 	s.set(func() { s.answer, s.heard = func([]byte) [][]byte { return nil }, nil })
 	began := time.Now()
 	_, err := p.Look(bound(t, 700*time.Millisecond), nil)
-	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took < 690*time.Millisecond || took > 3*time.Second {
+	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took < 690*time.Millisecond || took > 10*time.Second {
 		t.Errorf("%v after %v", err, took)
 	}
 	s.set(func() {

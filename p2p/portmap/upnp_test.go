@@ -353,7 +353,7 @@ func TestNoRouterIsFound(t *testing.T) {
 			if found, err := home.findUPnP(bound(t, searchTime), r.search()); err == nil {
 				t.Errorf("found %v", found)
 			}
-			if took := time.Since(began); took > searchTime {
+			if took := time.Since(began); took > 10*time.Second {
 				t.Errorf("the search took %v", took)
 			}
 		})

@@ -18,11 +18,12 @@ var errNoStream = errors.New("the peer has not opened the stream yet")
 func (c *quicConn) begin() {
 	defer close(c.begun)
 	stream, err := c.conn.AcceptStream(context.Background())
-	if err != nil {
-		return // the connection has ended, and knows why
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err != nil {
+		c.noStream = err // the connection itself may be about to end still, and not know why
+		return
+	}
 	c.stream = stream
 	_ = stream.SetReadDeadline(c.reading.at) // they never fail
 	_ = stream.SetWriteDeadline(c.writing.at)
@@ -50,7 +51,7 @@ func (c *quicConn) Handshake(ctx context.Context) error {
 // streamOrCause is the stream, once begun, or why there is none.
 func (c *quicConn) streamOrCause() (*quic.Stream, error) {
 	if c.stream == nil {
-		return nil, quicCause(context.Cause(c.conn.Context()))
+		return nil, quicCause(c.noStream)
 	}
 	return c.stream, nil
 }

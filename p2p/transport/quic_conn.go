@@ -23,9 +23,10 @@ type quicConn struct {
 	peer   addr.Addr
 	local  net.Addr
 
-	begun  chan struct{} // closed when there is the stream, or will be none
-	stream *quic.Stream  // set under mu, read under it or once begun; nil when there is none
-	gone   chan struct{} // closed when the connection has ended and let go of the socket
+	begun    chan struct{} // closed when there is the stream, or will be none
+	stream   *quic.Stream  // set under mu, read under it or once begun; nil when there is none
+	noStream error         // why there is none, once begun
+	gone     chan struct{} // closed when the connection has ended and let go of the socket
 
 	sending sync.Mutex // held to write; a write is not broken into, nor is the end put inside one
 	cut     bool       // under sending: a write ended in the middle

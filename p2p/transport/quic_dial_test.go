@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -17,18 +16,6 @@ import (
 	"dchat/p2p/addr"
 	"dchat/p2p/transport"
 )
-
-// open tells whether a host of the network has a socket.
-func (n *udpNet) open(ip string) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for at := range n.ends {
-		if strings.HasPrefix(at, ip+":") {
-			return true
-		}
-	}
-	return false
-}
 
 func TestAQUICPeerHearsOfTheEndOfADialThatNobodyWaitsFor(t *testing.T) {
 	for _, patience := range []time.Duration{udpLatency / 2, udpLatency, 3 * udpLatency / 2} {

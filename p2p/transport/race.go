@@ -51,6 +51,8 @@ func race[C io.Closer](ctx context.Context, ips []netip.Addr, dial func(context.
 		err  error
 	}
 	results := make(chan result)
+	ticker := time.NewTicker(attemptDelay)
+	defer ticker.Stop()
 	running := 0
 	next := func() {
 		if len(ips) == 0 || ctx.Err() != nil {
@@ -59,13 +61,12 @@ func race[C io.Closer](ctx context.Context, ips []netip.Addr, dial func(context.
 		ip := ips[0]
 		ips = ips[1:]
 		running++
+		ticker.Reset(attemptDelay)
 		go func() {
 			conn, err := dial(ctx, ip)
 			results <- result{conn, err}
 		}()
 	}
-	ticker := time.NewTicker(attemptDelay)
-	defer ticker.Stop()
 	var winner *result
 	var failed []error
 	for next(); running > 0; {

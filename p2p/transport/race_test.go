@@ -1,13 +1,46 @@
 package transport
 
 import (
+	"context"
 	"errors"
+	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 )
+
+func TestEachAddressOfANameHasItsTimeBeforeTheNextIsTried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refused, silent, good := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("192.0.2.3")
+		start := time.Now()
+		var mu sync.Mutex
+		tried := make(map[netip.Addr]time.Duration)
+		conn, err := race(t.Context(), []netip.Addr{refused, silent, good}, func(ctx context.Context, ip netip.Addr) (io.Closer, error) {
+			mu.Lock()
+			tried[ip] = time.Since(start)
+			mu.Unlock()
+			switch ip {
+			case refused:
+				<-time.After(attemptDelay - 1)
+				return nil, syscall.ECONNREFUSED
+			case silent:
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return io.NopCloser(nil), nil
+		})
+		want := map[netip.Addr]time.Duration{refused: 0, silent: attemptDelay - 1, good: 2*attemptDelay - 1}
+		if conn == nil || err != nil || !maps.Equal(tried, want) {
+			t.Errorf("%v, tried at %v, want %v", err, tried, want)
+		}
+	})
+}
 
 func TestNoRouteIsToldApartFromWhatOthersSay(t *testing.T) {
 	near, nowhere := netip.MustParseAddrPort("127.0.0.1:1"), netip.MustParseAddrPort("[fe80::1]:1") // without a zone

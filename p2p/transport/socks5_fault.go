@@ -38,9 +38,8 @@ func (r *route) by(what string, are ...error) error {
 
 // refusal is what an answer to the request says, and what that is as the error of a
 // dial. A network that cannot be reached is the proxy's, not ours, and so is not
-// ENETUNREACH. 7 is no answer to a request to connect, which is all that a proxy is for;
-// after the others, also a bare failure, another destination may well do better: 2 is a
-// rule about this one, 8 about its kind.
+// ENETUNREACH. Only 7 is a fault of the proxy, which is of no use when it does not
+// connect. All others are about this destination: another may do better.
 func refusal(code byte) (text string, is error) {
 	switch code {
 	case 1:

@@ -41,7 +41,7 @@ func CheckAddr(a addr.Addr) error {
 }
 
 // CheckProxy says what is wrong with the address of a proxy, as Socks5.Proxy and
-// Proxies have it. It looks at nothing but the address.
+// Options have it. It looks at nothing but the address.
 func CheckProxy(a addr.Addr) error {
 	if port, _ := a.Port(); port == 0 || a.Scheme() != addr.Socks5 || a.Path() != "/" || strings.ContainsAny(a.String(), "?#") {
 		return errors.New(howProxy)

@@ -73,8 +73,9 @@ func dialChecked(ctx context.Context, t Transport, a addr.Addr, check func(netip
 type Listener interface {
 	// Accept waits for the next connection and returns it as it is: a TLS
 	// handshake is still to come, so that a silent peer holds up nobody (see
-	// Handshake). Its error wraps net.ErrClosed when the listener is closed; any
-	// other one may pass, and is worth another try after a pause.
+	// Handshake). Its error wraps net.ErrClosed when the listener is closed. One
+	// with a method Temporary that says so may pass, and is worth another try after a
+	// pause; after any other the listener is of no use, and another one is tried.
 	Accept() (Conn, error)
 
 	// Close ends listening and unblocks Accept. Connections that were accepted
