@@ -233,7 +233,6 @@ func BenchmarkIdle(b *testing.B) {
 		b.Run(scheme, func(b *testing.B) {
 			for b.Loop() {
 				w := newWay(b, scheme)
-				before := inUse()
 				listener := startNode(b, &counter{}, func(s *p2p.Settings) {
 					w.listening(s)
 					s.InboundConnections = peers
@@ -241,6 +240,7 @@ func BenchmarkIdle(b *testing.B) {
 				// One node that holds all the other ends, so that nothing but
 				// connections is counted.
 				dialer := startNode(b, &counter{}, w.dialling)
+				before := inUse()
 				for n := 50; n <= peers; n += 50 { // of more at a time some would be turned away, and wait
 					settings := dialer.Settings()
 					settings.Peers = w.aliases(listener, 0, n)

@@ -69,6 +69,7 @@ type Channel struct {
 	ended  atomic.Bool // Close was called; changed under mu
 
 	// of the goroutine in Run
+	frames    *wire.FrameReader
 	early     []earlyMessage
 	earlySize int
 
@@ -96,12 +97,13 @@ func New(conn transport.Conn, cfg Config) *Channel {
 	c := &Channel{
 		id:      rand.Uint32N(1<<32-1) + 1,
 		cfg:     cfg,
-		conn:    conn,
 		created: time.Now(),
 	}
+	c.conn = &guarded{conn, c}
+	c.frames = wire.NewFrameReader(c.conn, cfg.Magic)
 	c.subs.Store(new([]*subscription))
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
-	c.queue.init(conn, cfg.SendQueue, cfg.WriteTimeout, &c.count, c.Close)
+	c.queue.init(c.conn, cfg.SendQueue, cfg.WriteTimeout, &c.count, c.Close)
 	return c
 }
 
@@ -138,35 +140,48 @@ func (c *Channel) apart(f func() error) error {
 	return <-done
 }
 
-// read handles frame after frame and returns why it stopped.
+// read handles frame after frame and returns why it stopped. Every idle channel
+// waits here, so it keeps little on the stack; what needs more is in receive.
 func (c *Channel) read() error {
-	frames := wire.NewFrameReader(c.conn, c.cfg.Magic)
-	defer frames.Release()
-	var sub *subscription // of the message before, mostly that of the next one too
+	var last *subscription // of the message before, mostly that of the next one too
 	for {
-		header, err := frames.Next()
+		header, err := c.frames.Next()
 		if err != nil {
 			return c.disconnection(err)
 		}
-		if sub, err = c.find(sub, header); err != nil {
-			return err
-		}
-		size := header.Size()
-		payload, err := frames.Payload(sub.limit)
-		if err != nil {
-			return c.disconnection(err)
-		}
-		if err := c.handle(sub, size, payload); err != nil {
+		if last, err = c.receive(header, last); err != nil {
 			return err
 		}
 	}
 }
 
-// find returns the subscription of a message. It and handle are not inlined, so
-// that the stack of a reader that waits stays small.
+// receive handles the frame that a header begins, and returns its subscription. It
+// and find are not inlined, so that the stack of a reader that waits stays small.
 //
 //go:noinline
-func (c *Channel) find(last *subscription, header wire.Header) (*subscription, error) {
+func (c *Channel) receive(header wire.Header, last *subscription) (*subscription, error) {
+	s, err := c.find(header, last)
+	if err != nil {
+		return nil, err
+	}
+	size := header.Size()
+	payload, err := c.frames.Payload(s.limit)
+	if err != nil {
+		return nil, c.disconnection(err)
+	}
+	if c.ended.Load() {
+		return nil, c.Err()
+	}
+	c.count.messagesIn.Add(1)
+	c.count.bytesIn.Add(uint64(size + len(payload)))
+	c.emit(dnet.Recv, s.Spec.Command)
+	return s, c.deliver(s, payload)
+}
+
+// find returns the subscription of a message.
+//
+//go:noinline
+func (c *Channel) find(header wire.Header, last *subscription) (*subscription, error) {
 	if last != nil && last.Spec.Command == string(header.Command) {
 		return last, nil
 	}
@@ -174,17 +189,6 @@ func (c *Channel) find(last *subscription, header wire.Header) (*subscription, e
 		return s, nil
 	}
 	return nil, &wire.Error{Kind: wire.UnknownCommand, Command: string(header.Command)}
-}
-
-//go:noinline
-func (c *Channel) handle(s *subscription, header int, payload []byte) error {
-	if c.ended.Load() {
-		return c.Err()
-	}
-	c.count.messagesIn.Add(1)
-	c.count.bytesIn.Add(uint64(header + len(payload)))
-	c.emit(dnet.Recv, s.Spec.Command)
-	return c.deliver(s, payload)
 }
 
 // disconnection says what a failed read means.

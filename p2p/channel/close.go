@@ -55,6 +55,7 @@ func (c *Channel) Abort(reason error) {
 // finish brings the connection to its end: everything queued is written, our
 // half is closed, then the peer has a moment to close its own.
 func (c *Channel) finish() {
+	c.frames.Release()
 	for _, f := range c.takeOnEnd() {
 		f()
 	}

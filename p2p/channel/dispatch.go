@@ -234,11 +234,12 @@ func (c *Channel) call(s *subscription, payload []byte) (err error) {
 	return s.Handle(payload)
 }
 
-// recovered, deferred, turns a panic in the code of a protocol into an error.
+// recovered, deferred, turns a panic in the code of a protocol or of a transport
+// into an error: what one peer brings about harms no other.
 func (c *Channel) recovered(command string, err *error) {
 	if v := recover(); v != nil {
 		*err = &PanicError{Command: command, Value: v}
-		c.cfg.Log.Error("A protocol panicked", zap.String("peer", c.cfg.Addr.Redacted()), zap.String("cmd", command),
+		c.cfg.Log.Error("A panic ended a connection", zap.String("peer", c.cfg.Addr.Redacted()), zap.String("cmd", command),
 			zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))
 	}
 }

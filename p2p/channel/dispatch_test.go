@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"dchat/p2p/transport"
 	"dchat/p2p/wire"
 )
 
@@ -181,6 +182,51 @@ func TestL8APanicOutsideAHandlerEndsOneChannelToo(t *testing.T) {
 				}
 				if logs.Len() != 1 {
 					t.Errorf("%d lines in the log, want 1", logs.Len())
+				}
+			})
+		})
+	}
+}
+
+// broken is a connection whose transport has a bug.
+type broken struct {
+	transport.Conn
+	writes bool // and can be read
+}
+
+func (b broken) Read(p []byte) (int, error) {
+	if b.writes {
+		return b.Conn.Read(p)
+	}
+	panic("oh")
+}
+
+func (broken) Write([]byte) (int, error) { panic("oh") }
+func (broken) CloseWrite() error         { panic("oh") }
+
+func (b broken) Close() error {
+	_ = b.Conn.Close()
+	panic("oh")
+}
+
+func TestL8APanicOfATransportEndsOneChannelToo(t *testing.T) {
+	for name, writes := range map[string]bool{"read": false, "write": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				core, logs := observer.New(zapcore.ErrorLevel)
+				f := start(t, func(cfg *Config) { cfg.Log = zap.New(core) }, func(c *Channel) {
+					opens(t, c)
+					must(t, c.Subscribe(Subscription{Spec: note{}.Spec(), Handle: func([]byte) error { return c.Send(c.ctx, note{"x"}) }}))
+					inner := &c.conn.(*guarded).Conn
+					*inner = broken{*inner, writes}
+				})
+				f.write(t, wire.Verack{AppName: "x"}, note{"x"})
+				var crash *PanicError
+				if err := f.ended(t); !errors.As(err, &crash) || crash.Value != "oh" {
+					t.Errorf("ended with %v", err)
+				}
+				if logs.Len() == 0 {
+					t.Error("nothing in the log")
 				}
 			})
 		})

@@ -28,16 +28,16 @@ var (
 	ErrWriteTimeout = errors.New("the peer does not read")
 )
 
-// PanicError says that a protocol panicked. It ends the channel it ran for.
+// PanicError says that a protocol or a transport panicked. It ends the channel it ran for.
 type PanicError struct {
 	Command string // whose handler it was; empty: it was no handler
-	Value   any    // what it panicked with
+	Value   any    // what the panic said
 }
 
-// Error names the command and what the protocol panicked with.
+// Error names the command and what the panic said.
 func (e *PanicError) Error() string {
 	if e.Command == "" {
-		return fmt.Sprintf("panic in a protocol: %v", e.Value)
+		return fmt.Sprintf("panic on a connection: %v", e.Value)
 	}
 	return fmt.Sprintf("panic in the handler of %q: %v", e.Command, e.Value)
 }

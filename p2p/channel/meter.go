@@ -20,9 +20,13 @@ type stamp struct {
 // add counts a message. It returns the points of its command and those of all
 // commands together, that message included.
 func (m *meter) add(s *subscription, now time.Duration) (own, sum int) {
-	m.stamps = append(slices.DeleteFunc(m.stamps, func(old stamp) bool {
+	live := slices.DeleteFunc(m.stamps, func(old stamp) bool {
 		return now-old.at >= old.sub.Spec.Metering.Expiry
-	}), stamp{s, now})
+	})
+	if len(live) == 0 {
+		live = nil // an idle channel does not keep the room that its busiest time took
+	}
+	m.stamps = append(live, stamp{s, now})
 	for _, counted := range m.stamps {
 		score := counted.sub.Spec.Metering.Score
 		sum += score

@@ -21,7 +21,7 @@ func (r *ring) push(s span) {
 		}
 	}
 	if r.n == len(r.spans) {
-		grown := make([]span, max(4, 2*r.n))
+		grown := make([]span, max(1, 2*r.n))
 		for i := range r.n {
 			grown[i] = r.spans[(r.head+i)&(r.n-1)]
 		}

@@ -82,7 +82,14 @@ func (c *AddressConfig) Own() *wire.Addrs {
 	return m
 }
 
+// mostUnread is how many bytes may wait for a peer that asks. One that asks faster than it
+// reads gets no answer, lest answers fill the queue that others' words need too.
+const mostUnread = 64 << 10
+
 func (a *address) onGetAddr(m *wire.GetAddr) error {
+	if a.ch.Stats().Queued > mostUnread {
+		return nil
+	}
 	most := min(int64(m.Max), maxAddresses)
 	known := a.cfg.Book.Known(int(most), m.Transports)
 	a.send(context.Background(), &wire.Addrs{Entries: fitting(known[:min(len(known), int(2*most))])})

@@ -104,7 +104,7 @@ func (h *Handshake) finish() error {
 	if !h.verack || h.version == nil {
 		return nil
 	}
-	remote := *h.version
-	h.version = nil
-	return h.done(remote)
+	remote, done := *h.version, h.done
+	h.version, h.heard, h.done = nil, nil, nil // what they hold need not last as long as the channel
+	return done(remote)
 }
