@@ -72,6 +72,9 @@ func TestAPeerWithoutRoomForAnAnswerIsNotCut(t *testing.T) {
 			t.Fatalf("the channel ended with %v", err)
 		}
 		p.Alive()
+		for synctest.Wait(); ch.Stats().Queued > 0; synctest.Wait() {
+			p.Read()
+		}
 		p.Send(&wire.GetAddr{Max: 1, Transports: []string{addr.TCP}})
 		p.Expect(&wire.Addrs{})
 	})

@@ -130,6 +130,76 @@ func TestAUserWhoGivesUpDoesNotKeepADirectChannel(t *testing.T) {
 	})
 }
 
+// A user who comes while nobody waits for the connection any more takes it over.
+func TestADirectUserTakesOverWhatAnotherGaveUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set := memory()
+		l := listen(t, set)
+		n := startNode(t, set, refining)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, _, err := n.Channel(ctx, l.Addr()); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Channel: %v, want the deadline", err)
+		}
+		serving(t, l)
+		ch, release, err := n.Channel(t.Context(), l.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if <-time.After(time.Second); ch.Err() != nil {
+			t.Errorf("it ended: %v", ch.Err())
+		}
+		release()
+	})
+}
+
+func TestADirectChannelIsMadeAgainAsSoonAsItWasReleased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set := memory()
+		l := listen(t, set)
+		serving(t, l)
+		n := startNode(t, set, refining)
+		var last *channel.Channel
+		for range 3 {
+			ch, release, err := n.Channel(t.Context(), l.Addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ch == last || ch.Err() != nil {
+				t.Errorf("got a channel that has ended: %v", ch.Err())
+			}
+			last = ch
+			release()
+		}
+	})
+}
+
+func TestADirectChannelToWhereThePeerListensEndsWithItsLastUserToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := transport.NewMem()
+		alice, bob := quicNode(t, mem, "10.0.0.1"), quicNode(t, mem, "10.0.0.2")
+		alice.start()
+		bob.start()
+		first, releaseFirst, err := alice.Channel(t.Context(), quicAt("10.0.0.2"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(time.Second) // it counts as connected
+		second, releaseSecond, err := alice.Channel(t.Context(), quicAt("10.0.0.2"))
+		if err != nil || second != first {
+			t.Fatalf("the second user got another channel, or %v", err)
+		}
+		releaseFirst()
+		if <-time.After(time.Second); second.Err() != nil {
+			t.Errorf("the first release ended it: %v", second.Err())
+		}
+		releaseSecond()
+		if <-time.After(time.Second); second.Err() == nil {
+			t.Error("the last release did not end it")
+		}
+	})
+}
+
 func TestTheChannelOfAnotherSessionServesADirectUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		set := memory()

@@ -50,7 +50,7 @@ func TestStrangersThatKnowOneSeedFindEachOther(t *testing.T) {
 		}
 		for _, n := range nodes {
 			for connectedSlots(n) < 3 {
-				time.Sleep(10 * time.Millisecond)
+				<-time.After(10 * time.Millisecond)
 				if time.Since(began) > time.Minute {
 					for _, n := range append(nodes, seed) {
 						t.Log(n.Slots(), len(nodes))

@@ -103,6 +103,17 @@ func TestOnlyTheVerackDecidesWhoMayTalk(t *testing.T) {
 				if got := len(n.Channels()); got != map[bool]int{true: 2}[c.opens] {
 					t.Errorf("%d channels are listed", got)
 				}
+				if c.opens {
+					return
+				}
+				for _, p := range []*p2ptest.Peer{inbound, manual} {
+					p.Closed()
+					p.Close(false)
+				}
+				synctest.Wait()
+				if got := n.logs.FilterMessage("Connection closed: the peer is of another network or version").Len(); got != 2 {
+					t.Errorf("%d warnings of a peer of another network or version, want one for each", got)
+				}
 			})
 		})
 	}

@@ -105,6 +105,7 @@ func (p *P2p) Start(ctx context.Context) error {
 	p.run = r
 	p.setState(Starting)
 	p.mu.Unlock()
+	p.forgetLost()
 
 	p.log.Info("Starting P2P network")
 	err := p.begin(ctx, r)
@@ -127,6 +128,30 @@ func (p *P2p) Start(ctx context.Context) error {
 	p.alone = time.Now()
 	p.work(r)
 	return nil
+}
+
+// Err returns the channel on which the node reports what it cannot mend while it runs:
+// the listener of an inbound address broke, and for half a minute the address could
+// not be listened on again. Each error is a *transport.Error that names the address.
+// The node goes on without it; whoever embeds the node decides whether that will do.
+//
+// The channel is the same in every state and is never closed. Nobody has to read it: it
+// holds an error of each address, and Start takes out what the last run has left.
+// Each error is there once, so have one reader.
+func (p *P2p) Err() <-chan error { return p.lost }
+
+// lose reports an address; there is room for each.
+func (p *P2p) lose(err error) { p.lost <- err }
+
+// forgetLost takes out what nobody has read.
+func (p *P2p) forgetLost() {
+	for {
+		select {
+		case <-p.lost: //nolint:errcheck // nobody wants it
+		default:
+			return
+		}
+	}
 }
 
 // startTime bounds Start, also where ctx does not: an inbound address can be a
@@ -159,7 +184,8 @@ func (p *P2p) work(r *run) {
 		p.log.Warn("Neither peers nor seeds are configured and no address is known: this node connects to nobody")
 	}
 	parts := []func(context.Context){
-		r.inbound.Run, r.manual.Run, r.seeds.Run, r.outbound.Run, r.refine.Run, r.direct.Run, p.keepStore,
+		func(ctx context.Context) { r.inbound.Run(ctx, p.lose) },
+		r.manual.Run, r.seeds.Run, r.outbound.Run, r.refine.Run, r.direct.Run, p.keepStore,
 	}
 	if r.mapper != nil {
 		parts = append(parts, r.mapper.Run)

@@ -27,7 +27,7 @@ func (*mapsPorts) String() string { return "a router" }
 func (*mapsPorts) Local() netip.Addr { return netip.MustParseAddr("192.168.1.7") }
 
 func (r *mapsPorts) Map(_ context.Context, port portmap.Port, external uint16, lease time.Duration) (portmap.Mapping, error) {
-	time.Sleep(r.after)
+	<-time.After(r.after)
 	r.has[port] = true
 	return portmap.Mapping{Port: port, External: external, Lease: lease}, nil
 }
@@ -127,7 +127,7 @@ func TestAPortThatIsMappedLateIsToldToThoseWhoAreConnected(t *testing.T) {
 		}
 		guest := n.greeted()
 		recordings := []*p2ptest.Recording{peer.Record(), guest.Record()}
-		time.Sleep(r.after)
+		<-time.After(r.after)
 		if told := texts(p2ptest.Accept(t, seed).Handshake().ExtSendAddr); !slices.Equal(told, []string{mappedPort}) {
 			t.Errorf("the seed is told %v", told)
 		}

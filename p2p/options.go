@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"math/rand/v2"
+	"sync"
 
 	"go.uber.org/zap"
 
@@ -42,4 +43,23 @@ func WithRandom(source rand.Source) Option {
 // settings want that. The default is portmap.FindGateways.
 func WithGateways(search portmap.Search) Option {
 	return func(p *P2p) { p.gateways = search }
+}
+
+// unguessable is the runtime's own generator.
+type unguessable struct{}
+
+// Uint64 implements rand.Source.
+func (unguessable) Uint64() uint64 { return rand.Uint64() }
+
+// sharedSource lets many goroutines use a source.
+type sharedSource struct {
+	mu     sync.Mutex
+	source rand.Source
+}
+
+// Uint64 implements rand.Source.
+func (s *sharedSource) Uint64() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.source.Uint64()
 }

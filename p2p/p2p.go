@@ -44,16 +44,17 @@ type P2p struct {
 	peers, targets atomic.Pointer[[]*channel.Channel]
 	twins          twins
 	own            ownIPv6
+	lost           chan error // room for one of each inbound address
 
 	reloading sync.Mutex // one Reload at a time; taken before mu
 
 	mu       sync.Mutex
-	state    atomic.Int32                  // a State; changed under mu, read without
-	run      *run                          // of the last Start
-	channels map[*channel.Channel]struct{} // all of them, those in the handshake too
-	changed  chan struct{}                 // closed when peers changes; nil: nobody waits
-	open     int                           // channels whose handshake is done
-	alone    time.Time                     // since when there has been none
+	state    atomic.Int32              // a State; changed under mu, read without
+	run      *run                      // of the last Start
+	channels map[*channel.Channel]bool // all of them; false: in the handshake
+	changed  chan struct{}             // closed when peers changes; nil: nobody waits
+	open     int                       // channels whose handshake is done
+	alone    time.Time                 // since when there has been none
 }
 
 var _ session.Node = (*P2p)(nil)
@@ -67,7 +68,8 @@ func New(settings Settings, options ...Option) (*P2p, error) {
 		registry: &protocol.Registry{},
 		encoder:  channel.NewEncoder(settings.MagicBytes),
 		random:   rand.New(unguessable{}),
-		channels: make(map[*channel.Channel]struct{}),
+		channels: make(map[*channel.Channel]bool),
+		lost:     make(chan error, len(settings.Inbound)),
 	}
 	for _, o := range options {
 		o(p)
@@ -147,7 +149,9 @@ func (p *P2p) Slots() []session.Slot {
 // when the channel is no longer used: a channel that was made for it ends with its
 // last user, and is not made again when it is lost. The error is ErrNotRunning, wraps
 // session.ErrNotDirect when the address is not one to connect to (a seed, our own, not
-// among the active profiles, refused), or is that of the dial, the handshake or ctx.
+// among the active profiles, refused), is a *hosts.StateError when the node itself tries
+// the address just now, or failed to a moment ago, or is that of the dial, the handshake
+// or ctx.
 func (p *P2p) Channel(ctx context.Context, a addr.Addr) (ch *channel.Channel, release func(), err error) {
 	r := p.running()
 	if r == nil {

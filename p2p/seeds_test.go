@@ -100,7 +100,7 @@ func TestASeedThatSendsNoAddressesIsLeftAfterTheHandshakeTimeout(t *testing.T) {
 			t.Errorf("left after %v, want 10s", took)
 		}
 		synctest.Wait()
-		if got := n.logs.FilterMessage("A seed did not answer; it is asked again later").Len(); got != 1 {
+		if got := n.logs.FilterMessage("Asking a seed failed; it is asked again later").Len(); got != 1 {
 			t.Errorf("%d warnings in the log, want one", got)
 		}
 	})

@@ -50,7 +50,7 @@ type Settings struct {
 	// Peers are connected to for as long as the node runs.
 	Peers []addr.Addr
 
-	// Seeds are asked for addresses when the node knows none.
+	// Seeds are asked for addresses while an outbound slot finds none to dial.
 	Seeds []addr.Addr
 
 	// ActiveProfiles are the schemes this node dials. MixedProfiles are schemes
@@ -91,8 +91,9 @@ type Settings struct {
 	DiscoveryCooloff time.Duration
 	DiscoveryAttempt time.Duration
 
-	// RefineryInterval is the time between two checks of addresses that were only
-	// heard of. Default 15 s.
+	// RefineryInterval is how long after the start addresses that were only heard of
+	// are first tried, and the time from four of them to the next four once the node
+	// knows enough that answer; until then it tries one a second. Default 15 s.
 	RefineryInterval time.Duration
 
 	// KnownPeerPercent is the share of outbound slots given to addresses that
@@ -180,8 +181,8 @@ func DefaultSettings() Settings {
 		AppName:               "dchatd",
 		AppVersion:            wire.Semver{Minor: 4, Patch: 1},
 		MagicBytes:            wire.DefaultMagic,
-		ActiveProfiles:        []string{"tcp", "tcp+tls"},
-		Profiles:              map[string]Profile{"tcp": DefaultProfile("tcp"), "tcp+tls": DefaultProfile("tcp+tls")},
+		ActiveProfiles:        []string{addr.TCP, addr.TCPTLS},
+		Profiles:              map[string]Profile{addr.TCP: DefaultProfile(addr.TCP), addr.TCPTLS: DefaultProfile(addr.TCPTLS)},
 		OutboundConnections:   8,
 		InboundConnections:    8,
 		DiscoveryCooloff:      30 * time.Second,
@@ -203,7 +204,7 @@ func DefaultSettings() Settings {
 // quic; 65 s, 55 s and 90 s for all others, which are slower networks.
 func DefaultProfile(scheme string) Profile {
 	switch scheme {
-	case "tcp", "tcp+tls", "quic":
+	case addr.TCP, addr.TCPTLS, addr.QUIC:
 		return session.DefaultProfile()
 	default:
 		return Profile{ConnectTimeout: 65 * time.Second, HandshakeTimeout: 55 * time.Second, HeartbeatInterval: 90 * time.Second}

@@ -207,6 +207,9 @@ func handlesInbound(t *testing.T, h handling) {
 	if got := n.received(); !slices.Equal(got, h.Recv) {
 		t.Errorf("the application received %q, want %q", got, h.Recv)
 	}
+	if got := len(n.Channels()); (got == 1) != (h.Closed == staysOpen) {
+		t.Errorf("%d channels are listed, and the connection: %s", got, h.Closed)
+	}
 	if len(h.Banned) > 0 {
 		n.wantBans("127.0.0.1")
 	} else {

@@ -241,7 +241,7 @@ func (n *Network) giveUp(d *dialling, err error) {
 func (n *Network) dialStep(d *dialling) {
 	to := n.hosts[d.to.Addr()]
 	if d.from.dead {
-		return // its ends with the process
+		return // the attempt ends with the process
 	}
 	lost := to == nil || n.parted(d.from.host, to)
 	switch {

@@ -3,13 +3,13 @@ package session
 import (
 	"context"
 	"errors"
-	"net"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
 	"dchat/p2p/addr"
+	"dchat/p2p/relisten"
 	"dchat/p2p/transport"
 )
 
@@ -26,6 +26,8 @@ const (
 // backlog.
 type Acceptor struct {
 	listener transport.Listener
+	listen   func(ctx context.Context, a addr.Addr) (transport.Listener, error) // again, when that breaks
+	lost     func(err error)                                                    // told when nothing listens any more
 	guests   *guests
 	refused  func(peer addr.Addr) bool
 	log      *zap.Logger
@@ -36,28 +38,46 @@ type Acceptor struct {
 }
 
 // Run accepts until ctx ends, then closes the listener and waits for the
-// connections it runs.
+// connections it runs. These go on when the listener is lost before.
 func (a *Acceptor) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
-	stop := context.AfterFunc(ctx, func() { a.close() })
-	defer a.close()
-	defer stop()
-	if s, ok := a.listener.(transport.Screener); ok {
+	at := a.listener.Addr() // with the port that peers know
+	err := relisten.Keep(ctx, a.log.With(zap.String("addr", at.Redacted())), a.listener,
+		func(l transport.Listener) error { return a.accept(ctx, &running, l) },
+		func(ctx context.Context) (transport.Listener, error) { return a.listen(ctx, at) },
+	)
+	if err == nil {
+		return
+	}
+	if listen := (*transport.Error)(nil); !errors.As(err, &listen) { // it was listened on, and that broke
+		err = &transport.Error{Op: "listen on", Addr: at, Err: err}
+	}
+	a.lost(err)
+}
+
+// accept takes connections until the listener breaks or ctx ends.
+func (a *Acceptor) accept(ctx context.Context, running *sync.WaitGroup, l transport.Listener) error {
+	if s, ok := l.(transport.Screener); ok {
 		s.Screen(a.refused)
 	}
 	pause := acceptPauseFirst
 	for ctx.Err() == nil {
-		conn, err := a.listener.Accept()
-		if err != nil {
-			if ctx.Err() != nil || !a.wait(ctx, err, &pause) {
-				return
-			}
-			continue
+		conn, err := l.Accept()
+		switch {
+		case err == nil:
+			pause = acceptPauseFirst
+			a.take(ctx, running, conn)
+		case ctx.Err() != nil:
+		case !relisten.Temporary(err):
+			return err
+		default:
+			a.log.Warn("Accepting a connection failed", zap.Error(err), zap.Duration("pause", pause))
+			sleep(ctx, pause)
+			pause = min(2*pause, acceptPauseLast)
 		}
-		pause = acceptPauseFirst
-		a.take(ctx, &running, conn)
 	}
+	return nil
 }
 
 // take has a connection served, or closes it. Nothing was sent to any that is closed
@@ -84,22 +104,3 @@ func (a *Acceptor) take(ctx context.Context, running *sync.WaitGroup, conn trans
 type redacted addr.Addr
 
 func (r redacted) String() string { return addr.Addr(r).Redacted() }
-
-// wait pauses after a failed accept and reports whether to go on.
-func (a *Acceptor) wait(ctx context.Context, err error, pause *time.Duration) bool {
-	if errors.Is(err, net.ErrClosed) {
-		a.log.Error("Listener lost", zap.String("addr", a.listener.Addr().Redacted()), zap.Error(err))
-		return false
-	}
-	a.log.Warn("Accepting a connection failed", zap.Error(err), zap.Duration("pause", *pause))
-	ok := sleep(ctx, *pause)
-	*pause = min(2**pause, acceptPauseLast)
-	return ok
-}
-
-// close unblocks Accept. That a listener is closed already is no fault.
-func (a *Acceptor) close() {
-	if err := a.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		a.log.Warn("Closing a listener failed", zap.Error(err))
-	}
-}

@@ -17,14 +17,14 @@ import (
 // not the internet at large, such as the one around this node.
 var ErrNotGlobal = errors.New("it leads into a private network")
 
-// Connector dials addresses.
-type Connector struct{ env *Env }
+// connector dials addresses.
+type connector struct{ env *Env }
 
 // errConnected says that a connection to an address would be the second.
 var errConnected = errors.New("the peer is connected already")
 
-// Check says why an address cannot be dialled by this node at all, or nil.
-func (c Connector) Check(a addr.Addr) error {
+// check says why an address cannot be dialled by this node at all, or nil.
+func (c connector) check(a addr.Addr) error {
 	endpoints, _ := c.env.Routes.Of(a)
 	if len(endpoints) == 0 {
 		return c.env.Routes.fault(a)
@@ -39,32 +39,32 @@ func (c Connector) Check(a addr.Addr) error {
 }
 
 // served tells whether there is a transport for an endpoint.
-func (c Connector) served(endpoint addr.Addr) bool { return c.env.Transports[endpoint.Scheme()] != nil }
+func (c connector) served(endpoint addr.Addr) bool { return c.env.Transports[endpoint.Scheme()] != nil }
 
-// Dialled is a connection that we made, and when its handshake must be done.
-type Dialled struct {
+// dialled is a connection that we made, and when its handshake must be done.
+type dialled struct {
 	transport.Conn
 	deadline time.Time
 	endpoint addr.Addr // that the peer may know was dialled; the zero address for none
 }
 
-// Dial connects to an address that the operator named, or a user of the node. Where there
+// dial connects to an address that the operator named, or a user of the node. Where there
 // are several routes to it they are tried in turn. The connect timeout of the slowest
 // route bounds all of it: the lookup of a name, the connection, what a proxy does, the TLS
 // handshake and, as the deadline of what is returned, the handshake of the nodes.
-func (c Connector) Dial(ctx context.Context, a addr.Addr) (Dialled, error) {
-	return c.dial(ctx, a, nil)
+func (c connector) dial(ctx context.Context, a addr.Addr) (dialled, error) {
+	return c.dialRoutes(ctx, a, nil)
 }
 
-// DialLearnt is Dial for an address that others told. Unless the node is on a local
+// dialLearnt is dial for an address that others told. Unless the node is on a local
 // network it connects to global addresses only, whatever a name stands for, so that
 // nobody can make it knock at the doors around it; else the error wraps
 // ErrNotGlobal.
-func (c Connector) DialLearnt(ctx context.Context, a addr.Addr) (Dialled, error) {
+func (c connector) dialLearnt(ctx context.Context, a addr.Addr) (dialled, error) {
 	if c.env.Localnet {
-		return c.dial(ctx, a, nil)
+		return c.dialRoutes(ctx, a, nil)
 	}
-	return c.dial(ctx, a, func(ip netip.Addr) error {
+	return c.dialRoutes(ctx, a, func(ip netip.Addr) error {
 		if !addr.IsGlobalIP(ip) {
 			return ErrNotGlobal
 		}
@@ -72,12 +72,12 @@ func (c Connector) DialLearnt(ctx context.Context, a addr.Addr) (Dialled, error)
 	})
 }
 
-func (c Connector) dial(ctx context.Context, a addr.Addr, check func(netip.Addr) error) (Dialled, error) {
-	if err := c.Check(a); err != nil {
-		return Dialled{}, err
+func (c connector) dialRoutes(ctx context.Context, a addr.Addr, check func(netip.Addr) error) (dialled, error) {
+	if err := c.check(a); err != nil {
+		return dialled{}, err
 	}
 	if c.env.connected(a) != nil {
-		return Dialled{}, errConnected
+		return dialled{}, errConnected
 	}
 	endpoints, mixed := c.env.Routes.Of(a)
 	endpoints = slices.DeleteFunc(endpoints, func(e addr.Addr) bool { return !c.served(e) })
@@ -94,7 +94,7 @@ func (c Connector) dial(ctx context.Context, a addr.Addr, check func(netip.Addr)
 			c.env.Families.tried(a, err)
 		}
 		if err == nil {
-			d := Dialled{Conn: conn, deadline: deadline}
+			d := dialled{Conn: conn, deadline: deadline}
 			if !proxied(e, mixed) {
 				d.endpoint = e
 			}
@@ -102,11 +102,11 @@ func (c Connector) dial(ctx context.Context, a addr.Addr, check func(netip.Addr)
 		}
 		failed = append(failed, err)
 	}
-	return Dialled{}, routesFailed(failed)
+	return dialled{}, routesFailed(failed)
 }
 
 // connect dials one endpoint.
-func (c Connector) connect(ctx context.Context, endpoint addr.Addr, deadline time.Time, check func(netip.Addr) error) (transport.Conn, error) {
+func (c connector) connect(ctx context.Context, endpoint addr.Addr, deadline time.Time, check func(netip.Addr) error) (transport.Conn, error) {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	return c.env.Transports.DialChecked(ctx, endpoint, check)
@@ -119,7 +119,7 @@ func routesFailed(failed []error) error {
 		return failed[0]
 	}
 	for _, err := range failed {
-		if !LocalFault(err) {
+		if !localFault(err) {
 			return &routesError{cause: err, all: failed}
 		}
 	}
@@ -142,3 +142,19 @@ func (e *routesError) Error() string {
 
 // Unwrap gives the error that says most.
 func (e *routesError) Unwrap() error { return e.cause }
+
+// Profile holds the time limits of one scheme.
+type Profile struct {
+	// ConnectTimeout bounds a dial from name lookup to the end of the nodes' own
+	// handshake, and the wait for the answer to a ping.
+	ConnectTimeout time.Duration
+	// HandshakeTimeout bounds the exchange of version and verack.
+	HandshakeTimeout time.Duration
+	// HeartbeatInterval is the time from one answered ping to the next.
+	HeartbeatInterval time.Duration
+}
+
+// DefaultProfile returns the limits of the fast networks: 15 s, 10 s and 30 s.
+func DefaultProfile() Profile {
+	return Profile{ConnectTimeout: 15 * time.Second, HandshakeTimeout: 10 * time.Second, HeartbeatInterval: 30 * time.Second}
+}

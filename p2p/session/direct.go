@@ -21,7 +21,7 @@ var ErrNotDirect = errors.New("no direct connection")
 // not again when it is lost.
 type Direct struct {
 	env       *Env
-	connector Connector
+	connector connector
 	seeds     *SeedSync
 	tasks     sync.WaitGroup
 
@@ -38,11 +38,15 @@ type line struct {
 	ready chan struct{} // closed when there is a channel or an error
 	ch    *channel.Channel
 	err   error
+	gone  chan struct{} // closed when it has ended and another can begin
 }
+
+// ending tells whether the line is of no use any more; under the session's mu.
+func (l *line) ending() bool { return l.err != nil || l.ch != nil && l.ch.Err() != nil }
 
 // NewDirect makes the session; Channel connects until ctx ends.
 func NewDirect(ctx context.Context, env *Env, seeds *SeedSync) *Direct {
-	return &Direct{ctx: ctx, env: env, connector: Connector{env}, seeds: seeds, lines: make(map[addr.Addr]*line), searching: make(chan struct{}, 1)}
+	return &Direct{ctx: ctx, env: env, connector: connector{env}, seeds: seeds, lines: make(map[addr.Addr]*line), searching: make(chan struct{}, 1)}
 }
 
 // Run returns when ctx, which is that of NewDirect, has ended and with it the last
@@ -58,7 +62,9 @@ func (s *Direct) Run(ctx context.Context) {
 // its handshake is done. What it returns beside it must be called once, when the
 // channel is no longer used; a channel of this session ends with its last user.
 // The error wraps ErrNotDirect for a seed, an address of our own and one that
-// cannot be dialled; else it is that of the dial, the handshake or ctx.
+// cannot be dialled; it is a *hosts.StateError for one that another session tries
+// just now, or that failed a moment ago; else it is that of the dial, the handshake or
+// ctx.
 func (s *Direct) Channel(ctx context.Context, a addr.Addr) (ch *channel.Channel, release func(), err error) {
 	if err := s.check(a); err != nil {
 		return nil, nil, fmt.Errorf("%w to %s: %w", ErrNotDirect, a.Redacted(), err)
@@ -66,21 +72,21 @@ func (s *Direct) Channel(ctx context.Context, a addr.Addr) (ch *channel.Channel,
 	if ch := s.existing(a); ch != nil {
 		return ch, func() {}, nil
 	}
-	l, err := s.join(a)
+	l, err := s.join(ctx, a)
 	if err != nil {
 		return nil, nil, err
 	}
 	select {
 	case <-l.ready:
 	case <-ctx.Done():
-		s.leave(a, l)
+		s.leave(l)
 		return nil, nil, ctx.Err()
 	}
 	if l.err != nil {
-		s.leave(a, l)
+		s.leave(l)
 		return nil, nil, l.err
 	}
-	return l.ch, sync.OnceFunc(func() { s.leave(a, l) }), nil
+	return l.ch, sync.OnceFunc(func() { s.leave(l) }), nil
 }
 
 func (s *Direct) check(a addr.Addr) error {
@@ -90,12 +96,12 @@ func (s *Direct) check(a addr.Addr) error {
 	if slices.ContainsFunc(s.env.External(), func(own addr.Addr) bool { return own.Public() == a.Public() }) {
 		return errors.New("it is our own")
 	}
-	return s.connector.Check(a)
+	return s.connector.check(a)
 }
 
 // existing returns a channel that another session has to the address, or nil.
 func (s *Direct) existing(a addr.Addr) *channel.Channel {
-	if ch := s.env.connected(a); ch != nil {
+	if ch := s.env.connected(a); ch != nil && ch.Kind() != channel.Direct {
 		return ch
 	}
 	for _, ch := range s.env.Node.Channels() {
@@ -107,48 +113,57 @@ func (s *Direct) existing(a addr.Addr) *channel.Channel {
 }
 
 // join makes the caller a user of the line to an address, which begins with the
-// first of them.
-func (s *Direct) join(a addr.Addr) (*line, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// first of them. One that is ending is waited for.
+func (s *Direct) join(ctx context.Context, a addr.Addr) (*line, error) {
+	for {
+		s.mu.Lock()
+		l, err := s.lineTo(a)
+		ending := err == nil && l.ending()
+		if err == nil && !ending {
+			l.users++
+		}
+		s.mu.Unlock()
+		if !ending {
+			return l, err
+		}
+		select {
+		case <-l.gone:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// lineTo returns the line to an address, or begins one; under mu.
+func (s *Direct) lineTo(a addr.Addr) (*line, error) {
 	if s.ctx.Err() != nil {
 		return nil, channel.ErrStopped
 	}
-	l := s.lines[a]
-	if l == nil {
-		if err := s.env.Hosts.Claim(a, hosts.Connecting); err != nil {
-			return nil, err
-		}
-		l = &line{ready: make(chan struct{})}
-		s.lines[a] = l
-		s.tasks.Go(func() { s.connect(a, l) })
+	if l := s.lines[a]; l != nil {
+		return l, nil
 	}
-	l.users++
+	if err := s.env.Hosts.Claim(a, hosts.Connecting); err != nil {
+		return nil, err
+	}
+	l := &line{ready: make(chan struct{}), gone: make(chan struct{})}
+	s.lines[a] = l
+	s.tasks.Go(func() { s.connect(a, l) })
 	return l, nil
 }
 
-// leave ends the line with its last user.
-func (s *Direct) leave(a addr.Addr, l *line) {
+// leave ends the line with its last user. While there is no channel yet it goes on,
+// since another user may come.
+func (s *Direct) leave(l *line) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l.users--; l.users == 0 {
-		s.forget(a, l)
-		if l.ch != nil {
-			l.ch.Close(channel.ErrClosed)
-		}
-	}
-}
-
-// forget makes the next user of the address begin anew; under mu.
-func (s *Direct) forget(a addr.Addr, l *line) {
-	if s.lines[a] == l {
-		delete(s.lines, a)
+	if l.users--; l.users == 0 && l.ch != nil {
+		l.ch.Close(channel.ErrClosed)
 	}
 }
 
 func (s *Direct) connect(a addr.Addr, l *line) {
 	s.emit(dnet.Event{Name: dnet.DirectConnecting, Addr: a})
-	conn, err := s.connector.Dial(s.ctx, a)
+	conn, err := s.connector.dial(s.ctx, a)
 	if err != nil {
 		s.ended(a, l, time.Time{}, err)
 		return
@@ -191,18 +206,20 @@ func (s *Direct) ready(l *line, ch *channel.Channel) {
 // ended says what became of a connection that was up from began on, or never.
 func (s *Direct) ended(a addr.Addr, l *line, began time.Time, err error) {
 	s.mu.Lock()
-	s.forget(a, l)
 	if l.ch == nil {
 		l.err = err
 		close(l.ready)
 	}
 	s.mu.Unlock()
-	switch {
-	case began.IsZero():
+	if began.IsZero() {
 		dialFailed(s.ctx, s.env.Hosts, a, err)
-	default:
+	} else {
 		connectionEnded(s.ctx, s.env.Hosts, a, time.Since(began), err)
 	}
+	s.mu.Lock()
+	delete(s.lines, a)
+	s.mu.Unlock()
+	close(l.gone)
 	s.emit(dnet.Event{Name: dnet.DirectDisconnected, Addr: a, Err: err.Error()})
 }
 

@@ -1,6 +1,8 @@
-// Package session decides who is connected to: the inbound session takes the
-// connections that others make, the manual session keeps those to configured
-// peers. What all sessions share is how a connection becomes a channel.
+// Package session decides who is connected to. [Inbound] takes the connections that
+// others make, [Manual] keeps those to configured peers and [Outbound] those to
+// addresses that were discovered, [Direct] connects on demand, [SeedSync] asks seeds for
+// addresses, and [Refine] tries addresses that were only heard of. What all of them
+// share, in [Env], is how a connection becomes a channel.
 package session
 
 import (
@@ -52,7 +54,7 @@ type Env struct {
 	Question     func() *wire.GetAddr                   // what peers and seeds are asked for
 	Jitter       func(most time.Duration) time.Duration // a random time, 0 to most
 	Alone        func() time.Duration                   // how long there has been no connection at all; 0 while there is one
-	Refused      func(peer addr.Addr) bool              // the operator wants nothing to do with it
+	Refused      func(peer addr.Addr) bool              // it is blacklisted, banned, or our own
 
 	// The pace of the search for peers and of the refinery, and how long without a
 	// connection makes the node doubt its own network.
@@ -95,11 +97,12 @@ func (e *Env) serve(ctx context.Context, tasks *sync.WaitGroup, l link) {
 		l.begun(ch)
 	}
 	self, told := e.selves.add(ch, e.HideFeatures)
-	begin := func() error { return e.setUp(ctx, ch, l, self, told) }
+	begin := func() error { return e.setUp(ctx, ch, &l, self, told) }
+	last := l.ended // alone: the rest of the link need not last as long as the channel
 	ended := func(err error) {
 		e.selves.remove(self)
 		e.Node.Ended(ch, err)
-		l.ended(err)
+		last(err)
 	}
 	tasks.Go(func() { ended(ch.Run(begin)) })
 }
@@ -132,7 +135,7 @@ func (e *Env) secure(ctx context.Context, conn transport.Conn, deadline time.Tim
 
 // setUp attaches the protocols and begins the handshake; its last message, on
 // the channel's reader, does the rest.
-func (e *Env) setUp(ctx context.Context, ch *channel.Channel, l link, self *end, told []wire.Feature) error {
+func (e *Env) setUp(ctx context.Context, ch *channel.Channel, l *link, self *end, told []wire.Feature) error {
 	protocols, err := e.Registry.Attach(ch, e.Node)
 	if err != nil {
 		return err
@@ -210,10 +213,14 @@ func (e *Env) askPeers(peers []*channel.Channel) {
 	_, _ = e.Node.Broadcast(e.Question()) // a node that stops is told otherwise
 }
 
-// logEnd says how a channel ended: an offence of the peer's is a warning,
-// everything else is the ordinary course of things.
+// logEnd says how a channel ended: an offence of the peer's, or one that is none of ours,
+// is a warning, everything else is the ordinary course of things.
 func (e *Env) logEnd(kind channel.Kind, known addr.Addr, err error) {
 	fields := []zap.Field{zap.String("peer", known.Redacted()), zap.Stringer("session", kind), zap.Error(err)}
+	if stranger(err) > 0 {
+		e.Log.Warn("Connection closed: the peer is of another network or version", fields...)
+		return
+	}
 	if offence := (*wire.Error)(nil); errors.As(err, &offence) {
 		e.Log.Warn("Connection closed: the peer broke the protocol", fields...)
 		return

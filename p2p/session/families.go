@@ -74,15 +74,15 @@ func (f *Families) other(of *family) *family {
 // tried learns from a dial, which failed unless err is nil.
 func (f *Families) tried(a addr.Addr, err error) {
 	if err != nil {
-		f.Failed(a, err)
+		f.failed(a, err)
 	} else {
-		f.Worked(a)
+		f.worked(a)
 	}
 }
 
-// Failed learns from a dial that failed. Any failure but one on our side shows that
+// failed learns from a dial that failed. Any failure but one on our side shows that
 // there is a way.
-func (f *Families) Failed(a addr.Addr, err error) {
+func (f *Families) failed(a addr.Addr, err error) {
 	of := f.of(a)
 	switch {
 	case of == nil:
@@ -97,14 +97,14 @@ func (f *Families) Failed(a addr.Addr, err error) {
 		if of.failures++; of.failures >= familyFailures {
 			of.probe = now.Add(familyPause + f.jitter(familyJitter))
 		}
-	case LocalFault(err), errors.Is(err, ErrNotGlobal), errors.Is(err, context.Canceled): // nothing was learnt
+	case localFault(err), errors.Is(err, ErrNotGlobal), errors.Is(err, context.Canceled): // nothing was learnt
 	default:
-		f.Worked(a)
+		f.worked(a)
 	}
 }
 
-// Worked learns from a dial that succeeded.
-func (f *Families) Worked(a addr.Addr) {
+// worked learns from a dial that succeeded.
+func (f *Families) worked(a addr.Addr) {
 	if of := f.of(a); of != nil {
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -129,10 +129,10 @@ func (f *Families) of(a addr.Addr) *family {
 	return &f.families[1]
 }
 
-// LocalFault tells whether a dial failed for a fault on our side, such as a network
+// localFault tells whether a dial failed for a fault on our side, such as a network
 // that cannot be reached from here, too many open files or a proxy that does not work: it
 // says nothing about the address.
-func LocalFault(err error) bool {
+func localFault(err error) bool {
 	return noRoute(err) || errors.Is(err, transport.ErrProxy) || isOneOf(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM)
 }
 

@@ -25,7 +25,7 @@ func failedDial(a addr.Addr, err error) error {
 // fails makes dials of a family find no route, so many times, a second apart.
 func fails(f *Families, a addr.Addr, times int, errno syscall.Errno) {
 	for range times {
-		f.Failed(a, failedDial(a, errno))
+		f.failed(a, failedDial(a, errno))
 		<-time.After(time.Second)
 	}
 }
@@ -37,7 +37,7 @@ func TestN8AFamilyWithoutARouteIsSkippedAfterThreeFailures(t *testing.T) {
 		for dead, other := range map[addr.Addr]addr.Addr{four: six, six: four} {
 			synctest.Test(t, func(t *testing.T) {
 				f := NewFamilies(noJitter)
-				f.Worked(other)
+				f.worked(other)
 				for i := range 3 {
 					if f.Skips(dead) {
 						t.Errorf("%v: %v is skipped after %d failures", errno, dead, i)
@@ -58,9 +58,9 @@ func TestN8AFamilyWithoutARouteIsSkippedAfterThreeFailures(t *testing.T) {
 func TestN8AMachineThatIsOfflineForAMomentSkipsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := NewFamilies(noJitter)
-		f.Worked(six)
+		f.worked(six)
 		for range 10 {
-			f.Failed(four, failedDial(four, syscall.ENETUNREACH))
+			f.failed(four, failedDial(four, syscall.ENETUNREACH))
 		}
 		if f.Skips(four) {
 			t.Error("failures of one moment count as several")
@@ -80,12 +80,12 @@ func TestN8AFamilyIsTriedAgainEveryFiveMinutes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := NewFamilies(jitter)
-				f.Worked(four)
+				f.worked(four)
 				probes := 0
 				for start := time.Now(); time.Since(start) < time.Hour; <-time.After(time.Second) {
 					if !f.Skips(six) {
 						probes++
-						f.Failed(six, failedDial(six, syscall.ENETUNREACH))
+						f.failed(six, failedDial(six, syscall.ENETUNREACH))
 					}
 				}
 				if probes -= familyFailures; probes < 10 || probes > 13 {
@@ -98,16 +98,16 @@ func TestN8AFamilyIsTriedAgainEveryFiveMinutes(t *testing.T) {
 
 func TestN8AFamilyIsGoodAgainWithTheFirstSignOfAWay(t *testing.T) {
 	for name, learn := range map[string]func(*Families){
-		"a connection": func(f *Families) { f.Worked(six) },
-		"a refusal":    func(f *Families) { f.Failed(six, failedDial(six, syscall.ECONNREFUSED)) },
-		"silence":      func(f *Families) { f.Failed(six, failedDial(six, context.DeadlineExceeded)) },
+		"a connection": func(f *Families) { f.worked(six) },
+		"a refusal":    func(f *Families) { f.failed(six, failedDial(six, syscall.ECONNREFUSED)) },
+		"silence":      func(f *Families) { f.failed(six, failedDial(six, context.DeadlineExceeded)) },
 		"no route, says somebody on the way": func(f *Families) {
-			f.Failed(six, failedDial(six, syscall.EHOSTUNREACH))
+			f.failed(six, failedDial(six, syscall.EHOSTUNREACH))
 		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			f := NewFamilies(noJitter)
-			f.Worked(four)
+			f.worked(four)
 			fails(f, six, 5, syscall.ENETUNREACH)
 			if learn(f); f.Skips(six) {
 				t.Errorf("after %s the family is still skipped", name)
@@ -123,9 +123,9 @@ func TestWhatSaysNothingOfAFamilyChangesNothing(t *testing.T) {
 	for _, err := range []error{context.Canceled, ErrNotGlobal, syscall.EMFILE} {
 		synctest.Test(t, func(t *testing.T) {
 			f := NewFamilies(noJitter)
-			f.Worked(four)
+			f.worked(four)
 			fails(f, six, 2, syscall.ENETUNREACH)
-			f.Failed(six, failedDial(six, err))
+			f.failed(six, failedDial(six, err))
 			if f.Skips(six) {
 				t.Errorf("%v counts as a failure", err)
 			}
@@ -143,8 +143,8 @@ func TestOnlyWhatIsDialledByAGlobalIPIsOfAFamily(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			f, a := NewFamilies(noJitter), addr.MustParse(text)
-			f.Worked(four)
-			f.Worked(six)
+			f.worked(four)
+			f.worked(six)
 			if fails(f, a, 10, syscall.ENETUNREACH); f.Skips(a) || f.Skips(four) || f.Skips(six) {
 				t.Errorf("%v was counted", a)
 			}
@@ -168,11 +168,11 @@ func TestLocalFault(t *testing.T) {
 		ErrNotGlobal:             false,
 		errors.New("else"):       false,
 	} {
-		if got := LocalFault(failedDial(four, err)); got != want {
+		if got := localFault(failedDial(four, err)); got != want {
 			t.Errorf("%v: %v, want %v", err, got, want)
 		}
 	}
-	if LocalFault(nil) {
+	if localFault(nil) {
 		t.Error("no error is a fault")
 	}
 }
@@ -180,7 +180,7 @@ func TestLocalFault(t *testing.T) {
 func BenchmarkSkips(b *testing.B) {
 	f := NewFamilies(noJitter)
 	for range 3 {
-		f.Failed(six, syscall.ENETUNREACH)
+		f.failed(six, syscall.ENETUNREACH)
 	}
 	for b.Loop() {
 		f.Skips(six)

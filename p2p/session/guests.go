@@ -137,11 +137,7 @@ func (g *guests) host(peer addr.Addr) netip.Prefix {
 	if !ok || g.local && ip.IsLoopback() {
 		return netip.Prefix{}
 	}
-	bits := 64
-	if ip = ip.Unmap(); ip.Is4() {
-		bits = 32
-	}
-	return netip.PrefixFrom(ip.WithZone(""), bits).Masked()
+	return addr.HostNetwork(ip)
 }
 
 // errEvicted ends a connection whose place another got.

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"go.uber.org/zap"
@@ -19,6 +20,9 @@ type Inbound struct {
 	env       *Env
 	slots     int
 	listeners []transport.Listener
+
+	mu   sync.Mutex
+	lost []addr.Addr // that nothing listens on any more
 }
 
 // Listen makes the session and listens on every address; ctx bounds that only.
@@ -45,9 +49,13 @@ func Listen(ctx context.Context, env *Env, addrs []addr.Addr, slots int) (*Inbou
 
 // Addrs returns the addresses listened on, with the ports really taken.
 func (s *Inbound) Addrs() []addr.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var addrs []addr.Addr
 	for _, l := range s.listeners {
-		addrs = append(addrs, l.Addr())
+		if a := l.Addr(); !slices.Contains(s.lost, a) {
+			addrs = append(addrs, a)
+		}
 	}
 	return addrs
 }
@@ -61,8 +69,10 @@ func (s *Inbound) Close() error {
 	return errors.Join(errs...)
 }
 
-// Run serves connections until ctx ends, and returns when the last has ended.
-func (s *Inbound) Run(ctx context.Context) {
+// Run serves connections until ctx ends, and returns when the last has ended. An
+// address whose listener breaks is listened on again; when that does not help, lost is
+// told, with a *transport.Error that names it, and the others go on.
+func (s *Inbound) Run(ctx context.Context, lost func(err error)) {
 	var acceptors sync.WaitGroup
 	defer acceptors.Wait()
 	for _, l := range s.listeners {
@@ -70,13 +80,24 @@ func (s *Inbound) Run(ctx context.Context) {
 		ip, _ := l.Addr().IP()
 		a := &Acceptor{
 			listener: l,
-			guests:   newGuests(s.slots, s.env.Localnet || ip.IsLoopback()),
-			refused:  s.env.Refused,
-			serve:    s.serve,
-			log:      s.env.Log,
+			listen:   s.env.Transports.Listen,
+			lost: func(err error) {
+				s.lose(l.Addr())
+				lost(err)
+			},
+			guests:  newGuests(s.slots, s.env.Localnet || ip.IsLoopback()),
+			refused: s.env.Refused,
+			serve:   s.serve,
+			log:     s.env.Log,
 		}
 		acceptors.Go(func() { a.Run(ctx) })
 	}
+}
+
+func (s *Inbound) lose(a addr.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lost = append(s.lost, a)
 }
 
 // serve runs one connection among the tasks; its guest leaves at its end.

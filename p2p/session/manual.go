@@ -16,7 +16,7 @@ import (
 // Manual keeps a connection to every configured peer for as long as it runs.
 type Manual struct {
 	env       *Env
-	connector Connector
+	connector connector
 	tasks     sync.WaitGroup
 
 	mu    sync.Mutex
@@ -27,7 +27,7 @@ type Manual struct {
 
 // NewManual makes the session; Run connects.
 func NewManual(env *Env, peers []addr.Addr) *Manual {
-	return &Manual{env: env, connector: Connector{env}, want: peers, slots: make(map[addr.Addr]*manualSlot)}
+	return &Manual{env: env, connector: connector{env}, want: peers, slots: make(map[addr.Addr]*manualSlot)}
 }
 
 // Run keeps one slot for each peer until ctx ends, and returns when the last
@@ -70,7 +70,7 @@ func (s *Manual) fit() {
 		if s.slots[peer] != nil {
 			continue
 		}
-		if err := s.connector.Check(peer); err != nil {
+		if err := s.connector.check(peer); err != nil {
 			s.env.Log.Warn("Peer left out: it cannot be dialled", zap.String("peer", peer.Redacted()), zap.Error(err))
 			continue
 		}
@@ -100,7 +100,7 @@ const lasted = 2 * time.Second
 // connect tries until there is a connection or the slot ends.
 func (s *manualSlot) connect() {
 	for s.unconnected() {
-		conn, err := s.session.connector.Dial(s.ctx, s.peer)
+		conn, err := s.session.connector.dial(s.ctx, s.peer)
 		if err == nil {
 			s.serve(conn)
 			return
@@ -131,7 +131,7 @@ func (s *manualSlot) unconnected() bool {
 }
 
 // serve runs the connection; at its end the slot begins again.
-func (s *manualSlot) serve(conn Dialled) {
+func (s *manualSlot) serve(conn dialled) {
 	s.began = time.Now()
 	s.session.env.serve(s.ctx, &s.session.tasks, link{
 		conn:     conn.Conn,

@@ -11,7 +11,7 @@ import (
 // its slots.
 type Outbound struct {
 	env       *Env
-	connector Connector
+	connector connector
 	search    *discovery
 	tasks     sync.WaitGroup
 
@@ -24,7 +24,7 @@ type Outbound struct {
 // NewOutbound makes the session with so many slots; Run connects. While a slot
 // finds no address, peers and seeds are asked for some.
 func NewOutbound(env *Env, slots int, seeds *SeedSync) *Outbound {
-	return &Outbound{env: env, connector: Connector{env}, search: newDiscovery(env, seeds), want: slots}
+	return &Outbound{env: env, connector: connector{env}, search: newDiscovery(env, seeds), want: slots}
 }
 
 // Run fills the slots until ctx ends, and returns when the last connection has

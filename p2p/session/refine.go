@@ -22,7 +22,7 @@ import (
 // once.
 type Refine struct {
 	env       *Env
-	connector Connector
+	connector connector
 	workers   chan struct{}
 	tasks     sync.WaitGroup
 }
@@ -49,7 +49,7 @@ func NewRefine(env *Env) *Refine {
 	if env.SeedNode {
 		workers = seedWorkers
 	}
-	return &Refine{env: env, connector: Connector{env}, workers: make(chan struct{}, workers)}
+	return &Refine{env: env, connector: connector{env}, workers: make(chan struct{}, workers)}
 }
 
 // errRefined ends a connection whose handshake is done: that was all.
@@ -136,7 +136,7 @@ func (s *Refine) recheck(ctx context.Context) {
 
 // try connects to an address for a handshake.
 func (s *Refine) try(ctx context.Context, a addr.Addr) {
-	conn, err := s.connector.DialLearnt(ctx, a)
+	conn, err := s.connector.dialLearnt(ctx, a)
 	if err != nil {
 		s.tried(ctx, a, err)
 		return
@@ -161,7 +161,7 @@ func (s *Refine) tried(ctx context.Context, a addr.Addr, err error) {
 		book.Answered(a)
 		s.env.Log.Debug("Address answers", zap.String("addr", a.Redacted()))
 		return
-	case ctx.Err() != nil, LocalFault(err):
+	case ctx.Err() != nil, localFault(err):
 		book.Release(a)
 	case s.env.Alone() >= s.env.TimeWithNoConnections:
 		book.Failed(a) // the fault may be ours, so it is kept

@@ -16,7 +16,7 @@ import (
 // SeedSync asks seeds for addresses: a connection to each, for one question.
 type SeedSync struct {
 	env       *Env
-	connector Connector
+	connector connector
 	tasks     sync.WaitGroup
 
 	mu     sync.Mutex
@@ -28,7 +28,7 @@ type SeedSync struct {
 
 // NewSeedSync makes the session; Ask connects.
 func NewSeedSync(env *Env, seeds []addr.Addr) *SeedSync {
-	return &SeedSync{env: env, connector: Connector{env}, seeds: seeds, asking: make(map[addr.Addr]bool), faults: make(map[addr.Addr]string)}
+	return &SeedSync{env: env, connector: connector{env}, seeds: seeds, asking: make(map[addr.Addr]bool), faults: make(map[addr.Addr]string)}
 }
 
 // Run waits until ctx has ended and with it every connection.
@@ -70,7 +70,7 @@ func (s *SeedSync) Ask(ctx context.Context) {
 }
 
 func (s *SeedSync) ask(ctx context.Context, seed addr.Addr) {
-	conn, err := s.connector.Dial(ctx, seed)
+	conn, err := s.connector.dial(ctx, seed)
 	if err != nil {
 		s.ended(ctx, seed, err)
 		return
@@ -103,8 +103,8 @@ func (s *SeedSync) ended(ctx context.Context, seed addr.Addr, err error) {
 		s.env.Log.Info("Asked a seed for addresses", name, zap.Int("told", answer.Addresses))
 	case ctx.Err() != nil:
 	case again:
-		s.env.Log.Debug("A seed still does not answer", name, zap.Error(err))
+		s.env.Log.Debug("Asking a seed still fails", name, zap.Error(err))
 	default:
-		s.env.Log.Warn("A seed did not answer; it is asked again later", name, zap.Error(err))
+		s.env.Log.Warn("Asking a seed failed; it is asked again later", name, zap.Error(err))
 	}
 }

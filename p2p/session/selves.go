@@ -110,4 +110,5 @@ func (s *selves) remove(e *end) {
 			delete(s.ends, name)
 		}
 	}
+	*e = end{} // its channel may last for long
 }

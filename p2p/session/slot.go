@@ -66,7 +66,7 @@ func (s *outboundSlot) fill() {
 		}
 		s.set(Slot{State: SlotConnecting, Addr: a, Err: s.now().Err})
 		s.emit(dnet.Event{Name: dnet.SlotConnecting, Addr: a})
-		conn, err := s.session.connector.DialLearnt(s.ctx, a)
+		conn, err := s.session.connector.dialLearnt(s.ctx, a)
 		if err == nil {
 			s.serve(a, conn)
 			return
@@ -144,7 +144,7 @@ func (s *outboundSlot) wait(changed <-chan struct{}, retry time.Duration) {
 }
 
 // serve runs the connection; at its end the slot begins again.
-func (s *outboundSlot) serve(a addr.Addr, conn Dialled) {
+func (s *outboundSlot) serve(a addr.Addr, conn dialled) {
 	s.began = time.Time{}
 	s.session.env.serve(s.ctx, &s.session.tasks, link{
 		conn:     conn.Conn,
@@ -185,7 +185,7 @@ func (s *outboundSlot) failed(a addr.Addr, err error) {
 	switch { // of a fault on our side: the next address would fare no better
 	case errors.Is(err, transport.ErrProxy):
 		s.due = time.Now().Add(proxyPause)
-	case LocalFault(err):
+	case localFault(err):
 		s.due = time.Now().Add(dialInterval)
 	}
 	s.session.env.Log.Info("Cannot connect", zap.String("peer", a.Redacted()), zap.Int("slot", s.index), zap.Error(err))

@@ -25,7 +25,7 @@ const (
 // the fault is ours, it is as good as it was.
 func dialFailed(ctx context.Context, book *hosts.Hosts, a addr.Addr, err error) {
 	switch d := stranger(err); {
-	case ctx.Err() != nil, LocalFault(err):
+	case ctx.Err() != nil, localFault(err):
 		book.Release(a)
 	case d > 0:
 		book.Avoid(a, d)
