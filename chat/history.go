@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -45,6 +46,7 @@ func (e Entry) size() int { return len(e.Text) + entryOverhead }
 // within a number and a size; the oldest go first. It is safe for concurrent use.
 type History struct {
 	settings Settings
+	run      string
 	tooLong  atomic.Uint64
 
 	mu      sync.Mutex
@@ -59,7 +61,7 @@ func NewHistory(settings Settings) (*History, error) {
 	if err := settings.Validate(); err != nil {
 		return nil, fmt.Errorf("chat settings: %w", err)
 	}
-	return &History{settings: settings}, nil
+	return &History{settings: settings, run: rand.Text()}, nil
 }
 
 // received records a text of a peer.
@@ -127,6 +129,18 @@ func (h *History) after(after uint64, limit int) (entries []Entry, dropped uint6
 		kept = kept[:limit]
 	}
 	return append(entries, kept...), dropped
+}
+
+// Run names this history and no other: a node that is started anew has one in which
+// Seq begins at 1 again. It is made of 26 letters and digits.
+func (h *History) Run() string { return h.run }
+
+// Newest returns the Seq of the newest entry, or 0 when there has been none. The
+// newest is always kept.
+func (h *History) Newest() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.last
 }
 
 // Dropped returns how many entries of this run are no longer kept.

@@ -6,16 +6,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"reflect"
 )
 
-// Handler is one method. Its result is sent as JSON; [NoReply] sends nothing. An [*Error], also a
+// Handler is one method. Its result is sent as JSON, a [List] bit by bit; [NoReply] sends nothing. An [*Error], also a
 // wrapped one, is sent as it is; any other error is logged and answered with CodeInternal and none
 // of its text, and so is a panic.
 //
 // ctx ends when the client has gone or the server stops. Calls from different connections run at
 // the same time.
 type Handler func(ctx context.Context, c *Call) (any, error)
+
+// List is a result that is sent as an array. Its items are asked for one after the other, as the
+// client takes them, and none is kept: so a long list is never in memory as a whole. It must not
+// wait for anything, and cannot come with a stream. On a panic, or an item that has no JSON form,
+// the connection is closed inside the reply.
+type List iter.Seq[any]
 
 // NoReply is the result of a method that answers nothing, as a subscription may.
 type NoReply struct{}

@@ -83,7 +83,7 @@ func (l *lineLink) begin(ctx context.Context, id int64, request []byte) (answer,
 	if err != nil {
 		return answer{}, err
 	}
-	if err := l.send(ctx, slices.Concat(request, []byte("\r\n"), probe)); err != nil {
+	if err := l.send(ctx, slices.Concat(request, []byte(lineEnd), probe)); err != nil {
 		return answer{}, err
 	}
 	return l.await(ctx, func(a answer) bool { return a.Method != "" || a.isFor(id) || a.isFor(-id) })
@@ -96,7 +96,7 @@ func (l *lineLink) send(ctx context.Context, request []byte) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		timeout = min(timeout, time.Until(deadline))
 	}
-	if err := writeLine(l.nc, request, timeout); err != nil {
+	if err := writeChunks(l.nc, append(request, lineEnd...), timeout); err != nil {
 		_ = l.nc.Close()
 		return fmt.Errorf("%w: %w", ErrDisconnected, err)
 	}

@@ -16,7 +16,8 @@ type Config struct {
 	Listen   addr.Addr // tcp://, unix:// or http+tcp://; port 0 is any free port
 	Disabled []string  // methods to answer as if they did not exist
 
-	// MaxLine is the longest request in bytes, its line end not counted. Default 16 MiB - 1.
+	// MaxLine is the longest request in bytes, its line end not counted. Of those longer than 1 MiB
+	// two are read and run at a time, whoever sends them. Default 16 MiB - 1.
 	MaxLine int
 	// MaxConns is how many clients may be connected; one more is told so and closed. Default 64.
 	MaxConns int
@@ -27,9 +28,10 @@ type Config struct {
 	Log *zap.Logger // default: no log
 }
 
-// The fixed limits of a connection.
+// The fixed limits, of a connection unless said otherwise.
 const (
 	maxStreams    = 16               // subscriptions at a time
+	maxHuge       = 2                // requests beyond hugeLine at a time, of all connections
 	largeTimeout  = 30 * time.Second // for the rest of a large line; HTTP: for a whole request
 	drainTimeout  = 10 * time.Second // for each request run after its client closed its sending side
 	lingerTime    = time.Second      // for a last reply to be read, after a refusal and at Stop

@@ -21,6 +21,7 @@ type conn struct {
 	queue  *queue
 	tasks  sync.WaitGroup // read, and the streams
 
+	huge     bool          // what is read has a place among the huge requests; of read alone
 	writing  chan struct{} // holds a token while somebody writes
 	streams  atomic.Int32
 	drained  atomic.Bool // the client has closed its sending side
@@ -48,7 +49,7 @@ func (s *Server) serveConn(ctx context.Context, nc net.Conn) {
 	c.patience.Stop()
 	defer c.patience.Stop()
 
-	c.tasks.Go(c.read)
+	c.tasks.Go(func() { c.read(ctx) })
 	c.work(ctx)
 	cancel() // ends the streams
 	// The reader now throws away what still comes: closing with bytes unread would reset the
@@ -62,11 +63,15 @@ func (s *Server) serveConn(ctx context.Context, nc net.Conn) {
 }
 
 // read queues what the client sends, and tells how it ended.
-func (c *conn) read() {
-	lines := newLineReader(c.nc, c.server.cfg.MaxLine, func() {
-		_ = c.nc.SetReadDeadline(time.Now().Add(largeTimeout))
+func (c *conn) read(ctx context.Context) {
+	lines := newLineReader(c.nc, c.server.cfg.MaxLine, func(limit int) (err error) {
+		if limit == hugeLine {
+			err = c.server.enterHuge(ctx)
+			c.huge = err == nil
+		}
+		return errors.Join(err, c.nc.SetReadDeadline(time.Now().Add(largeTimeout)))
 	})
-	err := c.readRequests(lines)
+	err := c.readRequests(ctx, lines)
 	c.queue.close()
 	if err == nil {
 		if _, err = io.Copy(io.Discard, lines.br); err == nil {
@@ -83,16 +88,41 @@ func (c *conn) read() {
 
 // readRequests queues requests until the stream ends, with its error, or until nothing further is
 // to be run: nil.
-func (c *conn) readRequests(lines *lineReader) error {
+func (c *conn) readRequests(ctx context.Context, lines *lineReader) error {
 	for {
-		item, err := c.readItem(lines)
-		if err != nil {
+		last, err := c.readRequest(ctx, lines)
+		if err != nil || last {
 			return err
 		}
-		if !c.queue.put(item) || item.isLast() {
-			return nil
+	}
+}
+
+// readRequest queues one request, and waits until a huge one has been run, which then lets
+// another one in.
+func (c *conn) readRequest(ctx context.Context, lines *lineReader) (last bool, err error) {
+	defer func() {
+		if c.huge {
+			c.huge = false
+			c.server.leaveHuge()
+		}
+	}()
+	item, err := c.readItem(lines)
+	if err != nil {
+		return false, err
+	}
+	if c.huge {
+		item.done = make(chan struct{})
+	}
+	if !c.queue.put(item) || item.isLast() {
+		return true, nil
+	}
+	if c.huge {
+		select {
+		case <-item.done:
+		case <-ctx.Done():
 		}
 	}
+	return false, nil
 }
 
 func (c *conn) readItem(lines *lineReader) (queued, error) {
@@ -123,62 +153,103 @@ func (c *conn) work(ctx context.Context) {
 			return
 		}
 		if item.refusal != nil {
-			_ = c.write(encodeError(nil, item.refusal))
+			c.reply(encodeError(nil, item.refusal))
 			return
 		}
 		if c.drained.Load() {
 			c.patience.Reset(drainTimeout)
 		}
 		c.run(ctx, item.req)
+		if item.done != nil {
+			close(item.done)
+		}
 	}
 }
 
 func (c *conn) run(ctx context.Context, req request) {
 	out := c.server.run(ctx, req)
-	if out.stream == nil {
-		_ = c.write(out.text)
-		return
+	switch {
+	case out.stream != nil:
+		c.stream(ctx, req, out)
+	case out.list != nil:
+		err := c.server.produce(ctx, req.method, func() error {
+			return c.turn(func() error { return sendList(req.id, out.list, c.send) })
+		})
+		if err != nil {
+			c.hangUp()
+		}
+	default:
+		c.reply(out.text)
 	}
+}
+
+func (c *conn) stream(ctx context.Context, req request, out outcome) {
 	if c.streams.Add(1) > maxStreams {
 		out.text = encodeError(req.id, limitError("too many subscriptions on this connection"))
 		ctx = ended(ctx)
 	}
-	_ = c.write(out.text)
+	c.reply(out.text)
+	method := req.method // alone, not what came with it
+	notify := c.notify(method)
 	c.tasks.Go(func() {
 		defer c.streams.Add(-1)
-		if err := c.server.stream(ctx, req.method, out.stream, c.notify(req.method)); err != nil {
+		err := c.server.produce(ctx, method, func() error { return out.stream(ctx, notify) })
+		if err != nil {
 			c.hangUp()
 		}
 	})
 }
 
+// ended gives a context that has ended.
+func ended(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	return ctx
+}
+
+// notify encodes what it is given only when it can be sent, so that many streams that wait for a
+// slow client do not each hold a long text.
 func (c *conn) notify(method string) Notify {
 	return func(params ...any) error {
-		text, err := encodeNotification(method, params)
-		if err != nil {
-			return err
-		}
-		if err := c.write(text); err != nil {
-			return fmt.Errorf("%w: %w", ErrDisconnected, err)
-		}
-		return nil
+		return c.turn(func() error {
+			text, err := encodeNotification(method, params)
+			if err != nil {
+				return err
+			}
+			return c.send(text, true)
+		})
 	}
 }
 
-// write sends one line, if there is text. A client that takes nothing is cut off. Any other error
-// is left to the reader, who can tell a client that has sent all it had and left, whose requests
-// are still run, from one that broke off.
-func (c *conn) write(text []byte) error {
-	if text == nil {
-		return nil
+// reply sends the text of a reply, if there is one.
+func (c *conn) reply(text []byte) {
+	if text != nil {
+		_ = c.turn(func() error { return c.send(text, true) })
 	}
+}
+
+// turn runs what sends one line, while nobody else sends.
+func (c *conn) turn(sendLine func() error) error {
 	c.writing <- struct{}{}
 	defer func() { <-c.writing }()
-	err := writeLine(c.nc, text, c.server.cfg.WriteTimeout)
+	return sendLine()
+}
+
+// send is the sendPart of a line. A client that takes nothing is cut off. Any other error is left
+// to the reader, who can tell a client that has sent all it had and left, whose requests are still
+// run, from one that broke off.
+func (c *conn) send(part []byte, last bool) error {
+	if last {
+		part = append(part, lineEnd...)
+	}
+	err := writeChunks(c.nc, part, c.server.cfg.WriteTimeout)
+	if err == nil {
+		return nil
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		c.hangUp()
 	}
-	return err
+	return fmt.Errorf("%w: %w", ErrDisconnected, err)
 }
 
 // hangUp closes the connection. Requests that came before a clean end are still run.

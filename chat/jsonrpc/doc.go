@@ -32,8 +32,9 @@
 // # HTTP
 //
 // Over http+tcp:// the body of a POST, to any path, is one such request. The answer is status 200,
-// or 400 when it is an error object. Where a method sends notifications, the response goes on: the
-// reply, if the method gives one, and then every notification, a line each.
+// or 400 when it is an error object; a long list comes in chunks. Where a method sends
+// notifications, the response goes on: the reply, if the method gives one, and then every
+// notification, a line each.
 //
 // Status 403 refuses what a foreign web page may have caused a browser to send: a Host that is not
 // localhost, a loopback address, the configured host or the address the connection was made to; an

@@ -13,9 +13,10 @@ import (
 // A browser lets any web page make requests to this machine. Three facts about such requests cannot
 // be forged by the page, and each alone is enough to refuse:
 //
-//   - Host names the site the page believes to talk to. Names other than our own are a page that has pointed its
-//     own name at our address (DNS rebinding).
-//   - Origin names the site the page came from; browsers send it with every cross-site post. We serve no pages.
+//   - Host names the site the page believes to talk to. Names other than our own are a page that
+//     has pointed its own name at our address (DNS rebinding).
+//   - Origin names the site the page came from; browsers send it with every cross-site post. We
+//     serve no pages.
 //   - Sec-Fetch-Site says the same in newer browsers.
 //
 // Programs that are no browsers send only Host.

@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"go.uber.org/zap"
 )
 
 const jsonType = "application/json"
@@ -45,14 +43,6 @@ func (s *Server) httpServer(ctx context.Context, tasks *sync.WaitGroup) *http.Se
 	}
 }
 
-// acceptHTTP serves every client that connects until the listener is closed.
-func (s *Server) acceptHTTP(server *http.Server, listener net.Listener) {
-	err := server.Serve(listener)
-	if !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
-		s.log.Error("JSON-RPC accepts no more connections", zap.Error(err))
-	}
-}
-
 // serveHTTP answers one POST.
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
@@ -67,7 +57,25 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuseHTTP(w, http.StatusUnsupportedMediaType, "want Content-Type "+jsonType)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.cfg.MaxLine)))
+	if req, out, ok := s.runHTTP(w, r); ok {
+		s.answerHTTP(w, r, req, out)
+	}
+}
+
+// runHTTP reads a request and runs it, unless it refuses it. A body whose length was not told has
+// at most hugeLine bytes.
+func (s *Server) runHTTP(w http.ResponseWriter, r *http.Request) (req request, out outcome, ok bool) {
+	limit := s.cfg.MaxLine
+	switch {
+	case r.ContentLength < 0:
+		limit = min(limit, hugeLine)
+	case r.ContentLength > hugeLine:
+		if s.enterHuge(r.Context()) != nil {
+			return // the client has gone
+		}
+		defer s.leaveHuge()
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
 	if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
 		s.refuseHTTP(w, http.StatusRequestEntityTooLarge, errLineTooLong.Error())
 		return
@@ -81,14 +89,15 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		s.writeHTTP(w, http.StatusBadRequest, encodeError(nil, refusal))
 		return
 	}
-	s.answerHTTP(w, r, req)
+	return req, s.run(r.Context(), req), true
 }
 
-func (s *Server) answerHTTP(w http.ResponseWriter, r *http.Request, req request) {
-	out := s.run(r.Context(), req)
+func (s *Server) answerHTTP(w http.ResponseWriter, r *http.Request, req request, out outcome) {
 	switch {
 	case out.stream != nil:
 		s.streamHTTP(w, r, req, out)
+	case out.list != nil:
+		s.listHTTP(w, r, req, out.list)
 	case out.text == nil:
 		w.WriteHeader(http.StatusNoContent)
 		_ = s.sendHTTP(w, nil)
@@ -113,6 +122,24 @@ func (s *Server) writeHTTP(w http.ResponseWriter, status int, text []byte) {
 	_ = s.sendHTTP(w, text)
 }
 
+// listHTTP writes a reply that may be long. Its length is told when the first part is all of it.
+func (s *Server) listHTTP(w http.ResponseWriter, r *http.Request, req request, list List) {
+	w.Header().Set("Content-Type", jsonType)
+	begun := false
+	err := s.produce(r.Context(), req.method, func() error {
+		return sendList(req.id, list, func(part []byte, last bool) error {
+			if last && !begun {
+				w.Header().Set("Content-Length", strconv.Itoa(len(part)))
+			}
+			begun = true
+			return s.sendHTTP(w, part)
+		})
+	})
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+}
+
 // streamHTTP writes the reply, if there is one, and then the notifications, a line each. The
 // response ends when the stream does, and cut short when that was by an error.
 func (s *Server) streamHTTP(w http.ResponseWriter, r *http.Request, req request, out outcome) {
@@ -120,18 +147,17 @@ func (s *Server) streamHTTP(w http.ResponseWriter, r *http.Request, req request,
 	w.WriteHeader(http.StatusOK)
 	var text []byte
 	if out.text != nil {
-		text = append(out.text, "\r\n"...)
+		text = append(out.text, lineEnd...)
 	}
 	_ = s.sendHTTP(w, text)
-	err := s.stream(r.Context(), req.method, out.stream, func(params ...any) error {
-		line, err := encodeNotification(req.method, params)
-		if err != nil {
-			return err
-		}
-		if err := s.sendHTTP(w, append(line, "\r\n"...)); err != nil {
-			return fmt.Errorf("%w: %w", ErrDisconnected, err)
-		}
-		return nil
+	err := s.produce(r.Context(), req.method, func() error {
+		return out.stream(r.Context(), func(params ...any) error {
+			line, err := encodeNotification(req.method, params)
+			if err != nil {
+				return err
+			}
+			return s.sendHTTP(w, append(line, lineEnd...))
+		})
 	})
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -144,14 +170,15 @@ func (s *Server) sendHTTP(w http.ResponseWriter, text []byte) error {
 	for {
 		chunk := text[:min(len(text), writeChunk)]
 		text = text[len(chunk):]
-		if err := control.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout)); err != nil {
-			return err
+		err := control.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
+		if err == nil {
+			_, err = w.Write(chunk) //nolint:gosec // it is JSON, and says so
 		}
-		if _, err := w.Write(chunk); err != nil {
-			return err
+		if err == nil {
+			err = control.Flush()
 		}
-		if err := control.Flush(); err != nil {
-			return err
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrDisconnected, err)
 		}
 		if len(text) == 0 {
 			return nil

@@ -278,7 +278,7 @@ func TestJ4HTTPTimeouts(t *testing.T) {
 				listener.conns <- server
 				var tasks sync.WaitGroup
 				httpServer := s.httpServer(t.Context(), &tasks)
-				tasks.Go(func() { s.acceptHTTP(httpServer, listener) })
+				tasks.Go(func() { _ = httpServer.Serve(listener) }) // it is closed below
 				write(t, client, test.sent)
 
 				start := time.Now()

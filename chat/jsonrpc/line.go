@@ -12,7 +12,9 @@ import (
 )
 
 const (
+	lineEnd    = "\r\n"   // of every line that is sent
 	largeLine  = 64 << 10 // a line that has grown beyond this is no longer waited for without limit
+	hugeLine   = 1 << 20  // only maxHuge requests that have grown beyond this are in memory at a time
 	writeChunk = 64 << 10 // so many bytes share a write deadline: a long reply to a slow reader is no failure
 )
 
@@ -23,13 +25,13 @@ var (
 
 // lineReader cuts a stream into lines. Its memory grows as bytes come, up to the longest line.
 type lineReader struct {
-	br    *bufio.Reader
-	max   int    // longest line in bytes, its end not counted
-	large func() // called when a line outgrows largeLine
+	br       *bufio.Reader
+	max      int                   // longest line in bytes, its end not counted
+	outgrown func(limit int) error // called when a line outgrows largeLine, and again hugeLine; nil: nobody asks
 }
 
-func newLineReader(r io.Reader, longest int, large func()) *lineReader {
-	return &lineReader{bufio.NewReaderSize(r, 4<<10), longest, large}
+func newLineReader(r io.Reader, longest int, outgrown func(limit int) error) *lineReader {
+	return &lineReader{bufio.NewReaderSize(r, 4<<10), longest, outgrown}
 }
 
 // next returns the next line without its end; what comes last, without an end, is a line too unless
@@ -46,11 +48,16 @@ func (r *lineReader) next() ([]byte, error) {
 	var line []byte
 	for {
 		part, err := r.br.ReadSlice('\n')
-		if r.large != nil && len(line) <= largeLine && len(line)+len(part) > largeLine {
-			r.large()
+		for _, limit := range []int{largeLine, hugeLine} {
+			if r.outgrown == nil || len(line) > limit || len(line)+len(part) <= limit {
+				continue
+			}
+			if err := r.outgrown(limit); err != nil {
+				return nil, err
+			}
 		}
 		line = append(line, part...)
-		if len(line) > r.max+len("\r\n") {
+		if len(line) > r.max+len(lineEnd) {
 			return nil, errLineTooLong
 		}
 		switch {
@@ -66,10 +73,10 @@ func (r *lineReader) next() ([]byte, error) {
 	}
 }
 
-// writeLine writes text and a line end. Every writeChunk of it has its own time to get out. After
-// an error the stream may end inside a line.
-func writeLine(nc net.Conn, text []byte, timeout time.Duration) error {
-	for chunk := range slices.Chunk(append(text, "\r\n"...), writeChunk) {
+// writeChunks writes text. Every writeChunk of it has its own time to get out. After an error the
+// stream may end inside a line.
+func writeChunks(nc net.Conn, text []byte, timeout time.Duration) error {
+	for chunk := range slices.Chunk(text, writeChunk) {
 		if err := nc.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
 			return err
 		}

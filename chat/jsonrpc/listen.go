@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"syscall"
+	"time"
 
 	"dchat/p2p/addr"
+	"dchat/p2p/socketfile"
 )
 
 // listen binds a. The error says what to do.
@@ -30,6 +33,19 @@ func listen(ctx context.Context, a addr.Addr) (net.Listener, error) {
 	return listener, err
 }
 
+// listenUnix binds a socket file that only its owner can open.
+func listenUnix(ctx context.Context, a addr.Addr) (net.Listener, error) {
+	path, ok := a.FilePath()
+	if !ok {
+		return nil, errors.New("want unix:///absolute/path")
+	}
+	listener, err := socketfile.Listen(ctx, path)
+	if err != nil {
+		return nil, err // and no listener that is a nil pointer
+	}
+	return listener, nil
+}
+
 // boundAddr is a with the port that listener has.
 func boundAddr(a addr.Addr, listener net.Listener) addr.Addr {
 	if tcp, ok := listener.Addr().(*net.TCPAddr); ok {
@@ -44,4 +60,61 @@ func boundAddr(a addr.Addr, listener net.Listener) addr.Addr {
 func isLocal(a net.Addr) bool {
 	tcp, ok := a.(*net.TCPAddr)
 	return !ok || tcp.IP.IsLoopback()
+}
+
+// slotListener gives out at most so many connections at a time. One more is sent a refusal and
+// closed.
+type slotListener struct {
+	net.Listener
+	slots   chan struct{}
+	refusal []byte
+}
+
+func newSlotListener(l net.Listener, slots int) *slotListener {
+	return &slotListener{Listener: l, slots: make(chan struct{}, slots)}
+}
+
+// over is l with the limit on another listener: connections of both count.
+func (l *slotListener) over(next net.Listener) *slotListener {
+	return &slotListener{Listener: next, slots: l.slots, refusal: l.refusal}
+}
+
+func tooManyConns() *Error { return limitError("too many connections") }
+
+// Accept returns the next client for whom there is a slot.
+func (l *slotListener) Accept() (net.Conn, error) {
+	for {
+		nc, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case l.slots <- struct{}{}:
+			return &slotConn{nc, sync.OnceFunc(func() { <-l.slots })}, nil
+		default:
+			_ = nc.SetWriteDeadline(time.Now().Add(lingerTime))
+			_, _ = nc.Write(l.refusal)
+			_ = nc.Close()
+		}
+	}
+}
+
+// slotConn gives its slot back when it is closed.
+type slotConn struct {
+	net.Conn
+	release func()
+}
+
+// Close closes the connection.
+func (c *slotConn) Close() error {
+	defer c.release()
+	return c.Conn.Close()
+}
+
+// CloseWrite closes the sending side, where there are sides.
+func (c *slotConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
 }

@@ -1,12 +1,15 @@
 package jsonrpc
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -130,6 +133,54 @@ func write(t *testing.T, nc net.Conn, text string) {
 	}
 }
 
+// pipe serves one client in the bubble of a test.
+type pipe struct {
+	client net.Conn
+	in     *bufio.Reader
+	ended  chan struct{} // closed when the server is done with the client
+}
+
+func servePipe(ctx context.Context, s *Server) *pipe {
+	client, server := net.Pipe()
+	p := &pipe{client: client, in: bufio.NewReader(client), ended: make(chan struct{})}
+	go func() {
+		defer close(p.ended)
+		s.serveConn(ctx, server)
+	}()
+	return p
+}
+
+// send writes without waiting for the server to read.
+func (p *pipe) send(text string) {
+	go func() { _, _ = p.client.Write([]byte(text)) }()
+}
+
+// want reads the next line and compares it as JSON.
+func (p *pipe) want(t *testing.T, want string) {
+	t.Helper()
+	got, err := p.in.ReadString('\n')
+	if err != nil {
+		t.Fatalf("%v, want %s", err, want)
+	}
+	wantJSON(t, lines(t, got)[0], want)
+}
+
+func (p *pipe) hasEnded() bool {
+	synctest.Wait()
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// closeAndWait ends a test's client.
+func (p *pipe) closeAndWait() {
+	_ = p.client.Close()
+	<-p.ended
+}
+
 // call is the line of a request.
 func call(id int, method string, params ...any) string {
 	if params == nil {
@@ -141,6 +192,8 @@ func call(id int, method string, params ...any) string {
 	}
 	return string(text) + "\n"
 }
+
+func pong(id int) string { return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"result":"pong"}`, id) }
 
 // wantJSON compares as JSON, and leaves out the detail of errors, which the reference does not
 // have.

@@ -15,6 +15,7 @@ type queued struct {
 	req     request
 	size    int
 	refusal *Error
+	done    chan struct{} // closed when it has been run; nil: nobody waits
 }
 
 // isLast tells whether nothing that comes behind it is run.

@@ -25,12 +25,12 @@ func parseRequest(line []byte) (request, *Error) {
 	if text[0] != '{' {
 		return request{}, invalidRequest("not an object; batches are not taken")
 	}
-	var version, id, method json.RawMessage
+	var protocol, id, method json.RawMessage
 	params := json.RawMessage("[]")
 	for name, value := range members(text) {
 		switch string(name) {
 		case "jsonrpc":
-			version = value
+			protocol = value
 		case "id":
 			id = value
 		case "method":
@@ -40,7 +40,7 @@ func parseRequest(line []byte) (request, *Error) {
 		}
 	}
 	req := request{params: params}
-	if v, ok := parseString(version); !ok || v != "2.0" {
+	if v, ok := parseString(protocol); !ok || v != version {
 		return request{}, invalidRequest(`jsonrpc is not "2.0"`)
 	}
 	var ok bool

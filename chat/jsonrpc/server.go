@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"dchat/p2p/addr"
+	"dchat/p2p/relisten"
 )
 
 // ErrRunning is what Start returns on a server that runs, or whose last Stop has not joined
@@ -25,6 +26,9 @@ type Server struct {
 	methods map[string]Handler // those that are not disabled
 	unknown []string           // names in cfg.Disabled that are no method
 	log     *zap.Logger
+	lost    chan error    // room for one
+	huge    chan struct{} // holds a token for each request beyond hugeLine
+	listen  func(context.Context, addr.Addr) (net.Listener, error)
 
 	mu      sync.Mutex
 	current *running // nil while stopped
@@ -32,13 +36,12 @@ type Server struct {
 
 // running is what exists from Start to Stop.
 type running struct {
-	listener net.Listener
-	http     *http.Server // nil on a line listener
-	addr     addr.Addr
-	cancel   context.CancelFunc
-	tasks    sync.WaitGroup // the accept loop and all connections
-	stop     sync.Once
-	joined   chan struct{} // closed when stop has been called and tasks are done
+	http   *http.Server // nil on a line listener
+	addr   addr.Addr
+	cancel context.CancelFunc // closes the listener too
+	tasks  sync.WaitGroup     // the accept loop and all connections
+	stop   sync.Once
+	joined chan struct{} // closed when stop has been called and tasks are done
 }
 
 // New checks cfg and makes a server of the methods; it does no I/O. An error says which setting is
@@ -60,7 +63,7 @@ func New(cfg Config, methods map[string]Handler) (*Server, error) {
 	unknown := slices.DeleteFunc(slices.Clone(cfg.Disabled), func(name string) bool {
 		return methods[name] != nil
 	})
-	return &Server{cfg: cfg, methods: enabled, unknown: unknown, log: cfg.Log}, nil
+	return &Server{cfg: cfg, methods: enabled, unknown: unknown, log: cfg.Log, lost: make(chan error, 1), huge: make(chan struct{}, maxHuge), listen: listen}, nil
 }
 
 // Start binds the address and serves it until Stop; ctx bounds only the binding. It returns when
@@ -72,9 +75,13 @@ func (s *Server) Start(ctx context.Context) error {
 	if s.current != nil {
 		return ErrRunning
 	}
-	listener, err := listen(ctx, s.cfg.Listen)
+	select {
+	case <-s.lost: //nolint:errcheck // of the last run
+	default:
+	}
+	listener, err := s.listen(ctx, s.cfg.Listen)
 	if err != nil {
-		return fmt.Errorf("JSON-RPC: cannot listen on %s: %w", s.cfg.Listen.Redacted(), err)
+		return cannotListen(s.cfg.Listen, err)
 	}
 	bound := boundAddr(s.cfg.Listen, listener)
 	if !isLocal(listener.Addr()) {
@@ -85,22 +92,29 @@ func (s *Server) Start(ctx context.Context) error {
 		s.log.Warn("JSON-RPC methods to disable that do not exist", zap.Strings("methods", s.unknown))
 	}
 	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	r := &running{listener: listener, addr: bound, cancel: cancel, joined: make(chan struct{})}
+	r := &running{addr: bound, cancel: cancel, joined: make(chan struct{})}
 	slots := newSlotListener(listener, s.cfg.MaxConns)
 	if s.cfg.Listen.Scheme() == addr.HTTPTCP {
 		slots.refusal = httpRefusal()
 		r.http = s.httpServer(serving, &r.tasks)
-		r.tasks.Go(func() { s.acceptHTTP(r.http, slots) })
+		r.tasks.Go(func() { s.keep(serving, bound, slots, r.http.Serve) })
 	} else {
-		slots.refusal = append(encodeError(nil, tooManyConns()), "\r\n"...)
-		r.tasks.Go(func() { s.acceptLines(serving, slots, &r.tasks) })
+		slots.refusal = append(encodeError(nil, tooManyConns()), lineEnd...)
+		r.tasks.Go(func() {
+			s.keep(serving, bound, slots, func(l net.Listener) error { return s.acceptLines(serving, l, &r.tasks) })
+		})
 	}
 	s.current = r
 	return nil
 }
 
-// acceptLines serves every client that connects until the listener is closed.
-func (s *Server) acceptLines(ctx context.Context, listener net.Listener, tasks *sync.WaitGroup) {
+func cannotListen(a addr.Addr, err error) error {
+	return fmt.Errorf("JSON-RPC: cannot listen on %s: %w", a.Redacted(), err)
+}
+
+// acceptLines serves every client that connects until the listener is closed or breaks, or ctx
+// ends. The error says which.
+func (s *Server) acceptLines(ctx context.Context, listener net.Listener, tasks *sync.WaitGroup) error {
 	const shortest, longest = 5 * time.Millisecond, time.Second
 	pause := shortest
 	for {
@@ -109,13 +123,13 @@ func (s *Server) acceptLines(ctx context.Context, listener net.Listener, tasks *
 		case err == nil:
 			pause = shortest
 			tasks.Go(func() { s.serveConn(ctx, nc) })
-		case errors.Is(err, net.ErrClosed):
-			return
-		default: // such as too many open files: it passes
+		case !relisten.Temporary(err):
+			return err
+		default:
 			s.log.Warn("JSON-RPC cannot accept a connection", zap.Error(err))
 			select {
 			case <-ctx.Done():
-				return
+				return ctx.Err()
 			case <-time.After(pause):
 			}
 			pause = min(2*pause, longest)
@@ -151,7 +165,6 @@ func (s *Server) Stop(ctx context.Context) error {
 func (r *running) shutDown(ctx context.Context) {
 	defer close(r.joined)
 	r.cancel()
-	_ = r.listener.Close()
 	if r.http != nil {
 		ctx, cancel := context.WithTimeout(ctx, lingerTime)
 		defer cancel()

@@ -3,6 +3,7 @@ package jsonrpc
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -90,6 +91,40 @@ func TestJ12StuckSubscriber(t *testing.T) {
 		for _, p := range others {
 			p.closeAndWait()
 		}
+	})
+}
+
+// counted counts how often it is encoded.
+type counted struct{ encoded *atomic.Int32 }
+
+func (c counted) MarshalJSON() ([]byte, error) {
+	c.encoded.Add(1)
+	return json.Marshal("x")
+}
+
+// J12: however many subscriptions a client has that does not read, one notification waits for it.
+func TestJ12StuckSubscriptionsHoldOneText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var encoded atomic.Int32
+		s := newServer(t, Config{}, map[string]Handler{
+			"stream": func(_ context.Context, c *Call) (any, error) {
+				c.Stream(func(_ context.Context, notify Notify) error {
+					for {
+						if err := notify(counted{&encoded}); err != nil {
+							return err
+						}
+					}
+				})
+				return NoReply{}, nil
+			},
+		})
+		p := servePipe(t.Context(), s)
+		p.send(strings.Repeat(call(1, "stream"), maxStreams))
+		synctest.Wait()
+		if n := encoded.Load(); n != 1 {
+			t.Errorf("%d notifications are held, want 1", n)
+		}
+		<-p.ended
 	})
 }
 

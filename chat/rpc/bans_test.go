@@ -54,12 +54,12 @@ func TestASlotSaysWhatItIsDoing(t *testing.T) {
 	at := time.Date(2026, 3, 4, 5, 6, 7, 8, time.FixedZone("", 3600))
 	peer := addr.MustParse("tcp://u:secret@203.0.113.9:5")
 	for want, slot := range map[string]session.Slot{
-		`{"slot":3,"state":"sleeping","since":"2026-03-04T04:06:07Z","addr":"","channel":0,"error":""}`:                              {State: session.SlotSleeping, Since: at},
-		`{"slot":3,"state":"waiting","since":"2026-03-04T04:06:07Z","addr":"","channel":0,"error":"refused"}`:                        {State: session.SlotWaiting, Since: at, Err: errors.New("refused")},
-		`{"slot":3,"state":"connecting","since":"2026-03-04T04:06:07Z","addr":"tcp://203.0.113.9:5/","channel":0,"error":"refused"}`: {State: session.SlotConnecting, Since: at, Addr: peer, Err: errors.New("refused")},
-		`{"slot":3,"state":"connected","since":"2026-03-04T04:06:07Z","addr":"tcp://203.0.113.9:5/","channel":9,"error":""}`:         {State: session.SlotConnected, Since: at, Addr: peer, Channel: 9},
+		`{"slot":3,"state":"sleeping","since":"2026-03-04T04:06:07Z","addr":"","channel":0,"error":""}`:                              {Number: 3, State: session.SlotSleeping, Since: at},
+		`{"slot":3,"state":"waiting","since":"2026-03-04T04:06:07Z","addr":"","channel":0,"error":"refused"}`:                        {Number: 3, State: session.SlotWaiting, Since: at, Err: errors.New("refused")},
+		`{"slot":3,"state":"connecting","since":"2026-03-04T04:06:07Z","addr":"tcp://203.0.113.9:5/","channel":0,"error":"refused"}`: {Number: 3, State: session.SlotConnecting, Since: at, Addr: peer, Err: errors.New("refused")},
+		`{"slot":3,"state":"connected","since":"2026-03-04T04:06:07Z","addr":"tcp://203.0.113.9:5/","channel":9,"error":""}`:         {Number: 3, State: session.SlotConnected, Since: at, Addr: peer, Channel: 9},
 	} {
-		got, err := json.Marshal(slotOf(3, slot))
+		got, err := json.Marshal(slotOf(slot))
 		if must(t, err); string(got) != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"dchat/chat"
@@ -81,19 +82,36 @@ func (m chatMethods) deliver(ctx context.Context, text string) (Receipt, error) 
 
 // recv answers every text received in this run that is still kept.
 func (m chatMethods) recv(context.Context, *jsonrpc.Call) (any, error) {
-	texts := []string{}
-	entries, _ := m.chat.History().After(0, 0)
-	for _, e := range entries {
-		if e.Direction == chat.Received {
-			texts = append(texts, e.Text)
+	kept := m.kept(0, m.chat.History().Newest(), 0)
+	return jsonrpc.List(func(yield func(any) bool) {
+		for e := range kept {
+			if e.Direction == chat.Received && !yield(e.Text) {
+				return
+			}
+		}
+	}), nil
+}
+
+// kept returns the entries behind one, up to another one, oldest first, at most limit
+// of them; 0 is all. It holds none of them, lest a client that reads slowly keep what
+// the history has dropped: what is dropped before its turn is left out.
+func (m chatMethods) kept(after, upTo uint64, limit uint32) iter.Seq[chat.Entry] {
+	return func(yield func(chat.Entry) bool) {
+		seen := after
+		for n := uint32(0); limit == 0 || n < limit; n++ {
+			entries, _ := m.chat.History().After(seen, 1)
+			if len(entries) == 0 || entries[0].Seq > upTo || !yield(entries[0]) {
+				return
+			}
+			seen = entries[0].Seq
 		}
 	}
-	return texts, nil
 }
 
 // Entry is a text of the history in the results of chat.history and in the
 // notifications of chat.subscribe.
 type Entry struct {
+	Run       string    `json:"run"` // of the daemon: in another one, seq begins anew
 	Seq       uint64    `json:"seq"`
 	Time      time.Time `json:"time"`
 	Direction string    `json:"direction"` // "in" or "out"
@@ -104,26 +122,39 @@ type Entry struct {
 	Missed uint64 `json:"missed,omitempty"`
 }
 
-func entry(e chat.Entry, missed uint64) Entry {
-	return Entry{Seq: e.Seq, Time: e.Time.UTC(), Direction: e.Direction.String(), Addr: e.Addr.Public().String(), Text: e.Text, Missed: missed}
+func (m chatMethods) entry(e chat.Entry, missed uint64) Entry {
+	return Entry{
+		Run: m.chat.History().Run(), Seq: e.Seq, Time: e.Time.UTC(), Direction: e.Direction.String(),
+		Addr: e.Addr.Public().String(), Text: e.Text, Missed: missed,
+	}
 }
 
-// chatHistory takes {"after": seq, "limit": n}; both are 0 when they are missing,
-// and a limit of 0 is none.
+// chatHistory takes {"after": seq, "limit": n}, both 0 when they are missing, and a
+// limit of 0 is none; or {"last": n} for the last n entries.
 func (m chatMethods) chatHistory(_ context.Context, c *jsonrpc.Call) (any, error) {
 	var params struct {
-		After uint64 `json:"after"`
-		Limit uint32 `json:"limit"`
+		After uint64  `json:"after"`
+		Limit uint32  `json:"limit"`
+		Last  *uint64 `json:"last"`
 	}
 	if err := c.Object(&params); err != nil {
 		return nil, err
 	}
-	found, _ := m.chat.History().After(params.After, int(params.Limit))
-	entries := make([]Entry, 0, len(found))
-	for _, e := range found {
-		entries = append(entries, entry(e, 0))
+	newest := m.chat.History().Newest()
+	if params.Last != nil {
+		if params.After != 0 || params.Limit != 0 {
+			return nil, jsonrpc.InvalidParams("want last alone, or after and limit")
+		}
+		params.After = newest - min(newest, *params.Last)
 	}
-	return entries, nil
+	kept := m.kept(params.After, newest, params.Limit)
+	return jsonrpc.List(func(yield func(any) bool) {
+		for e := range kept {
+			if !yield(m.entry(e, 0)) {
+				return
+			}
+		}
+	}), nil
 }
 
 // chatSubscribe answers true, then sends every entry from then on; with
@@ -145,7 +176,7 @@ func (m chatMethods) chatSubscribe(_ context.Context, c *jsonrpc.Call) (any, err
 			if err != nil {
 				return nil //nolint:nilerr // the client has gone: the ordinary end
 			}
-			if err := notify(entry(e, missed)); err != nil {
+			if err := notify(m.entry(e, missed)); err != nil {
 				return err
 			}
 		}

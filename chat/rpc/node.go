@@ -2,11 +2,11 @@ package rpc
 
 import (
 	"context"
-	"strconv"
+	"time"
 
 	"dchat/chat/jsonrpc"
 	"dchat/p2p"
-	"dchat/p2p/dnet"
+	"dchat/p2p/session"
 )
 
 // Methods are handlers by the names of their methods.
@@ -102,69 +102,57 @@ func (n nodeMethods) peers(context.Context, *jsonrpc.Call) (any, error) {
 	return peers, nil
 }
 
-func (n nodeMethods) dnetSwitch(_ context.Context, c *jsonrpc.Call) (any, error) {
-	var on bool
-	if err := c.Args(&on); err != nil {
+// Slot is one outbound slot in the result of p2p.slots.
+type Slot struct {
+	Slot    int    `json:"slot"`    // from 0, as in the events
+	State   string `json:"state"`   // sleeping, waiting, connecting or connected
+	Since   string `json:"since"`   // RFC 3339
+	Addr    string `json:"addr"`    // while connecting and connected; else empty
+	Channel uint32 `json:"channel"` // once connected; else 0
+	Error   string `json:"error"`   // why the last attempt failed; empty after a success
+}
+
+func (n nodeMethods) slots(context.Context, *jsonrpc.Call) (any, error) {
+	slots := []Slot{}
+	for _, s := range n.node.Slots() {
+		slots = append(slots, slotOf(s))
+	}
+	return slots, nil
+}
+
+func slotOf(s session.Slot) Slot {
+	slot := Slot{Slot: s.Number, State: string(s.State), Since: rfc3339(s.Since), Addr: s.Addr.Public().String(), Channel: s.Channel}
+	if s.Err != nil {
+		slot.Error = s.Err.Error()
+	}
+	return slot
+}
+
+// Ban is one ban in the result of p2p.bans. Host is what p2p.unban takes; the
+// times are in the form of RFC 3339.
+type Ban struct {
+	Host     string `json:"host"`
+	Reason   string `json:"reason"`
+	Since    string `json:"since"`
+	Until    string `json:"until"`
+	Offences int    `json:"offences"` // of this host so far
+}
+
+func (n nodeMethods) bans(context.Context, *jsonrpc.Call) (any, error) {
+	bans := []Ban{}
+	for _, b := range n.node.Hosts().Bans() {
+		bans = append(bans, Ban{Host: b.Host, Reason: b.Reason, Since: rfc3339(b.Since), Until: rfc3339(b.Until), Offences: b.Offences})
+	}
+	return bans, nil
+}
+
+// unban answers whether there was such a ban.
+func (n nodeMethods) unban(_ context.Context, c *jsonrpc.Call) (any, error) {
+	var host string
+	if err := c.Args(&host); err != nil {
 		return nil, err
 	}
-	n.node.Events().Switch(on)
-	return true, nil
+	return n.node.Hosts().Unban(host), nil
 }
 
-// Event is the one param of a notification of dnet.subscribe_events.
-type Event struct {
-	Event string `json:"event"`
-	Info  any    `json:"info"`
-}
-
-func (n nodeMethods) dnetSubscribe(_ context.Context, c *jsonrpc.Call) (any, error) {
-	if err := c.Args(); err != nil {
-		return nil, err
-	}
-	watcher := n.node.Events().Watch()
-	c.Stream(func(ctx context.Context, notify jsonrpc.Notify) error {
-		defer watcher.Close()
-		for {
-			select {
-			case e := <-watcher.Events():
-				if err := notify(Event{Event: e.Name, Info: eventInfo(e)}); err != nil {
-					return err
-				}
-			case <-ctx.Done():
-				return nil
-			}
-		}
-	})
-	return jsonrpc.NoReply{}, nil
-}
-
-// eventInfo gives an event the form that existing tools read.
-func eventInfo(e dnet.Event) map[string]any {
-	a := e.Addr.Public().String()
-	switch e.Name {
-	case dnet.Send, dnet.Recv:
-		return map[string]any{
-			"chan": map[string]any{"addr": a, "id": e.Channel},
-			"cmd":  e.Command,
-			"time": strconv.FormatInt(e.Time.UnixNano(), 10),
-		}
-	case dnet.SlotSleeping:
-		return map[string]any{"slot": e.Slot}
-	case dnet.SlotConnecting:
-		return map[string]any{"slot": e.Slot, "addr": a}
-	case dnet.SlotConnected:
-		return map[string]any{"slot": e.Slot, "addr": a, "channel_id": e.Channel}
-	case dnet.SlotDisconnected:
-		return map[string]any{"slot": e.Slot, "err": e.Err}
-	case dnet.OutboundDiscovery, dnet.DirectDiscovery:
-		return map[string]any{"attempt": e.Attempt, "state": e.State}
-	case dnet.DirectConnecting:
-		return map[string]any{"connect_addr": a}
-	case dnet.DirectConnected: // the channel has the address that was asked for
-		return map[string]any{"connect_addr": a, "addr": a, "channel_id": e.Channel}
-	case dnet.DirectDisconnected:
-		return map[string]any{"connect_addr": a, "err": e.Err}
-	default: // dnet.InboundConnected, dnet.InboundDisconnected
-		return map[string]any{"addr": a, "channel_id": e.Channel}
-	}
-}
+func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339) }

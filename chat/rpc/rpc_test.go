@@ -29,11 +29,16 @@ type daemon struct {
 
 func startDaemon(t *testing.T, peers ...addr.Addr) *daemon {
 	t.Helper()
+	return startDaemonWith(t, chat.DefaultSettings(), peers...)
+}
+
+func startDaemonWith(t *testing.T, history chat.Settings, peers ...addr.Addr) *daemon {
+	t.Helper()
 	settings := p2p.DefaultSettings()
 	settings.Inbound, settings.Peers = []addr.Addr{addr.MustParse("tcp://127.0.0.1:0")}, peers
 	node, err := p2p.New(settings)
 	must(t, err)
-	d, err := chat.Join(node, chat.DefaultSettings())
+	d, err := chat.Join(node, history)
 	must(t, err)
 	methods := NodeMethods(node)
 	for name, handler := range ChatMethods(d) {
@@ -126,8 +131,9 @@ func TestParamsOfAnyWrongShapeAreInvalid(t *testing.T) {
 		"chat.send":             append(wrong, `{}`, `{"text":""}`, `{"text":5}`, `{"text":"x","more":1}`, `["x","y"]`),
 		"dnet.switch":           {`[]`, `{}`, `{"on":true}`, `["true"]`, `[1]`, `[null]`, `[true,false]`},
 		"dnet.subscribe_events": {`{"a":1}`, `[1]`},
-		"chat.history":          {`[1]`, `{"after":-1}`, `{"after":"x"}`, `{"limit":1.5}`, `{"limit":4294967296}`, `{"since":1}`},
-		"chat.subscribe":        {`[1]`, `{"after":-1}`, `{"from":1}`},
+		"chat.history": {`[1]`, `{"after":-1}`, `{"after":"x"}`, `{"limit":1.5}`, `{"limit":4294967296}`, `{"since":1}`,
+			`{"last":-1}`, `{"last":"x"}`, `{"last":3,"limit":1}`, `{"last":3,"after":1}`},
+		"chat.subscribe": {`[1]`, `{"after":-1}`, `{"from":1}`},
 	}
 	for method, params := range cases {
 		for _, p := range params {
@@ -147,16 +153,37 @@ func TestParamsOfAnyWrongShapeAreInvalid(t *testing.T) {
 func TestHistoryIsPagedAndFollowed(t *testing.T) {
 	a, b := pair(t)
 	for i := range 5 {
-		_, err := a.call(t, "send", fmt.Sprintf(`["text %d"]`, i))
+		_, err := a.call(t, "send", fmt.Sprintf(`["text %d"]`, i+1))
 		must(t, err)
 	}
-	var page []Entry
-	must(t, a.client.Call(t.Context(), "chat.history", json.RawMessage(`{"after":1,"limit":2}`), &page))
-	if len(page) != 2 || page[0].Seq != 2 || page[1].Text != "text 2" || page[0].Direction != "out" || page[0].Addr != "" || time.Since(page[0].Time) > time.Minute {
-		t.Errorf("page is %+v", page)
+	for params, want := range map[string]string{
+		`[]`:                             "1 2 3 4 5",
+		`{"after":1,"limit":2}`:          "2 3",
+		`{"after":3}`:                    "4 5",
+		`{"after":5}`:                    "",
+		`{"after":10000000000000000000}`: "",
+		`{"limit":9}`:                    "1 2 3 4 5",
+		`{"last":0}`:                     "",
+		`{"last":2}`:                     "4 5",
+		`{"last":6}`:                     "1 2 3 4 5",
+		`{"last":10000000000000000000}`:  "1 2 3 4 5",
+	} {
+		var page []Entry
+		must(t, a.client.Call(t.Context(), "chat.history", json.RawMessage(params), &page))
+		var got []string
+		for _, e := range page {
+			got = append(got, strings.TrimPrefix(e.Text, "text "))
+			if fmt.Sprint("text ", e.Seq) != e.Text || e.Run != a.chat.History().Run() || e.Direction != "out" || e.Addr != "" || time.Since(e.Time) > time.Minute {
+				t.Errorf("entry is %+v", e)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: got %v, want %s", params, got, want)
+		}
 	}
 	sub, err := b.client.Subscribe(t.Context(), "chat.subscribe", json.RawMessage(`{"after":3}`))
 	must(t, err)
+	defer func() { _ = sub.Close() }()
 	for want := uint64(4); want <= 6; want++ {
 		if want == 6 {
 			_, err := a.call(t, "send", `["the last"]`)
@@ -166,9 +193,40 @@ func TestHistoryIsPagedAndFollowed(t *testing.T) {
 		must(t, err)
 		var params []Entry
 		must(t, json.Unmarshal(raw, &params))
-		if e := params[0]; e.Seq != want || e.Direction != "in" || !strings.HasPrefix(e.Addr, "tcp://127.0.0.1:") || e.Missed != 0 {
+		if e := params[0]; e.Run != b.chat.History().Run() || e.Seq != want || e.Direction != "in" || !strings.HasPrefix(e.Addr, "tcp://127.0.0.1:") || e.Missed != 0 {
 			t.Errorf("entry is %+v, want number %d", e, want)
 		}
+	}
+	if a.chat.History().Run() == b.chat.History().Run() {
+		t.Error("two histories have one name")
+	}
+}
+
+// A reply that takes long holds no texts: those that the history drops meanwhile are left out. Those
+// that come meanwhile are not in it either.
+func TestWhatIsBeingReadIsNotHeld(t *testing.T) {
+	a := startDaemonWith(t, chat.Settings{HistoryMessages: 3, HistoryBytes: 2 << 20})
+	b := startDaemon(t, a.chat.P2p().Addrs()...)
+	eventually(t, func() bool { return len(a.chat.P2p().Channels()) == 1 && len(b.chat.P2p().Channels()) == 1 })
+	receive := func(texts ...string) {
+		want := a.chat.History().Newest() + uint64(len(texts))
+		for _, text := range texts {
+			_, err := b.chat.Send(t.Context(), text)
+			must(t, err)
+		}
+		eventually(t, func() bool { return a.chat.History().Newest() == want })
+	}
+	receive("1", "2", "3")
+	result, err := ChatMethods(a.chat)["recv"](t.Context(), nil)
+	must(t, err)
+	var read []any
+	for text := range result.(jsonrpc.List) {
+		if read = append(read, text); text == "1" {
+			receive("4", "5")
+		}
+	}
+	if !slices.Equal(read, []any{"1", "3"}) {
+		t.Errorf("read %v, want 1 and 3: 2 is gone when its turn comes", read)
 	}
 }
 
@@ -195,6 +253,7 @@ func TestEventsHaveTheFormThatToolsKnow(t *testing.T) {
 	}
 	events, err := a.client.Subscribe(t.Context(), "dnet.subscribe_events", []int{})
 	must(t, err)
+	defer func() { _ = events.Close() }()
 	b := startDaemon(t, a.chat.P2p().Addrs()...)
 	eventually(t, func() bool { return len(a.chat.P2p().Channels()) == 1 })
 	must(t, b.chat.P2p().Stop(t.Context()))
