@@ -2,13 +2,16 @@ package app
 
 import (
 	"go.uber.org/fx"
+	"go.uber.org/zap"
 
 	"dchat/app/internal/daemon"
+	"dchat/chat/jsonrpc"
 	"dchat/modules/dchatfx"
 	"dchat/modules/logfx"
 	"dchat/modules/p2pfx"
 	"dchat/modules/rpcfx"
 	"dchat/modules/settingsfx"
+	"dchat/p2p"
 )
 
 // Options is the daemon: all its modules, with the settings given. Anything can
@@ -23,7 +26,13 @@ func Options(loaded *settingsfx.Loaded) fx.Option {
 		rpcfx.Module,
 		examining(loaded),
 		fx.Invoke(rpcfx.Serve),
+		fx.Invoke(watch),
 		reloading(loaded),
 		daemon.Options(),
 	)
+}
+
+// watch ends the daemon when it cannot be reached any more.
+func watch(lc fx.Lifecycle, stop fx.Shutdowner, log *zap.Logger, node *p2p.P2p, server *jsonrpc.Server) {
+	daemon.Watch(lc, stop, log, node, server)
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"dchat/app/internal/apptest"
 	"dchat/app/internal/daemon"
 	"dchat/chat"
 	"dchat/modules/rpcfx"
@@ -46,7 +47,7 @@ func TestTwoWholeNodesTalkInMemory(t *testing.T) {
 	to := p2p.DefaultSettings()
 	to.Peers = []addr.Addr{alice}
 	listener, dialer := start(t, at(alice), set), start(t, to, set)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), apptest.Patience)
 	defer cancel()
 
 	heard, answered := listener.History().Subscribe(), dialer.History().Subscribe()
@@ -80,8 +81,8 @@ func TestWhatFxDoesIsLoggedAtDebugOnly(t *testing.T) {
 				return failure
 			}))
 			<-begun
-			p.end()
-			<-p.done
+			p.End()
+			p.Wait()
 			fxs := lines.Filter(func(e observer.LoggedEntry) bool { return e.LoggerName == "fx" })
 			if loud := fxs.Filter(func(e observer.LoggedEntry) bool { return e.Level > zapcore.DebugLevel }); loud.Len() > 0 || fxs.Len() == 0 {
 				t.Errorf("of %d lines of fx these are above debug: %v", fxs.Len(), loud.All())

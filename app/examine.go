@@ -52,7 +52,7 @@ func warnings(loaded *settingsfx.Loaded) []string {
 	if err != nil {
 		return append(strings.Split(err.Error(), "\n"), "the daemon runs on the configuration as it was before, and would not start with this one")
 	}
-	if changed := now.Changed(loaded); len(changed) > 0 {
+	if changed := now.Changed(&loaded.Report); len(changed) > 0 {
 		return append(now.Warnings, fmt.Sprintf("changed since the daemon was started: %s; `dchat reload` applies it, or says what waits for a restart", strings.Join(changed, ", ")))
 	}
 	return now.Warnings

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -32,9 +33,6 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m)
 }
-
-// patience is how long a test waits for what should come at once.
-const patience = 10 * time.Second
 
 var alice = addr.MustParse("tcp://alice:1000")
 
@@ -73,15 +71,14 @@ func wantInOrder(t *testing.T, o *apptest.Output, texts ...string) {
 
 // process is a daemon that runs in this process.
 type process struct {
-	node   *p2p.P2p
-	server *jsonrpc.Server
-	t      *testing.T
-	log    *apptest.Output
-	end    context.CancelFunc
-	exits  chan int // of the process as a whole, where it would end at once
-	code   int      // once done is closed, this and err are what run returned
-	err    error
-	done   chan struct{}
+	*apptest.Running
+	node    *p2p.P2p
+	server  *jsonrpc.Server
+	t       *testing.T
+	log     *apptest.Output
+	started chan struct{} // closed when all of it has started
+	exits   chan int      // of the process as a whole, where it would end at once
+	err     error         // that it ended with
 }
 
 // launch runs a daemon with options on top of it, over an in-memory network.
@@ -93,37 +90,36 @@ func launch(t *testing.T, set transport.Set, options ...fx.Option) *process {
 // launchWith runs a daemon with a configuration.
 func launchWith(t *testing.T, loaded *settingsfx.Loaded, options ...fx.Option) *process {
 	t.Helper()
-	p := &process{t: t, log: apptest.NewOutput(), exits: make(chan int, 1), done: make(chan struct{})}
-	d, err := daemon.New(Options(loaded), daemon.LogTo(p.log), fx.Populate(&p.node, &p.server), fx.Options(options...))
+	p := &process{t: t, log: apptest.NewOutput(), started: make(chan struct{}), exits: make(chan int, 1)}
+	last := onStart(func(context.Context) error {
+		close(p.started)
+		return nil
+	})
+	d, err := daemon.New(Options(loaded), daemon.LogTo(p.log), fx.Populate(&p.node, &p.server), fx.Options(options...), last)
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.Exit = func(code int) { p.exits <- code }
-	ctx, release := daemon.UntilSignal(t.Context())
-	ctx, p.end = context.WithCancel(ctx)
-	go func() {
-		defer close(p.done)
-		p.code, p.err = d.Run(ctx)
-	}()
-	t.Cleanup(func() {
-		p.end()
-		<-p.done
-		release()
+	p.Running = apptest.Start(t, nil, p.log, func(ctx context.Context) (code int) {
+		ctx, release := daemon.UntilSignal(ctx)
+		defer release()
+		if code, p.err = d.Run(ctx); p.err != nil {
+			fmt.Fprintln(p.log, p.err)
+		}
+		return code
 	})
 	return p
 }
 
-// wantEnd waits for the end.
-func (p *process) wantEnd(code int) {
+// waitStarted waits until all of it has started, and it listens: what ends a start before that, undoes it.
+func (p *process) waitStarted() {
 	p.t.Helper()
 	select {
-	case <-p.done:
-	case <-time.After(patience):
-		p.t.Fatalf("still running:\n%s", p.log)
+	case <-p.started:
+	case <-time.After(apptest.Patience):
+		p.t.Fatalf("not started:\n%s", p.log)
 	}
-	if p.code != code {
-		p.t.Errorf("exit code %d (%v), want %d:\n%s", p.code, p.err, code, p.log)
-	}
+	p.log.WaitFor(p.t, "p2p: Listening")
 }
 
 // onStart and onStop make options of hooks that come behind all others.

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/spf13/pflag"
 	"go.uber.org/fx"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -46,20 +45,13 @@ const table = "[net.profiles.tcp]\n"
 // startReloadable starts it with these lines in the table of the network.
 func startReloadable(t *testing.T, net string) *reloadable {
 	t.Helper()
-	home := t.TempDir()
-	r := &reloadable{t: t, file: filepath.Join(home, "test.toml"), log: apptest.NewOutput()}
-	r.write(base + net + table)
-	ctx, cancel := context.WithCancel(t.Context())
-	code := make(chan int, 1)
-	go func() {
-		code <- Run(ctx, []string{"--config", r.file}, []string{"HOME=" + home}, apptest.NewOutput(), r.log)
-	}()
+	i := dchatd(t).WithFile(t, base+net+table)
+	p := i.Start(t)
 	t.Cleanup(func() {
-		cancel()
-		if got := <-code; got != 0 {
-			t.Errorf("exit code %d:\n%s", got, r.log)
-		}
+		p.End()
+		p.WantExit(0)
 	})
+	r := &reloadable{t: t, file: i.File(), log: p.Stderr}
 	const listening = "rpc: Listening"
 	r.log.WaitFor(t, "Starting P2P network")
 	r.log.WaitFor(t, listening)
@@ -129,7 +121,7 @@ func friend(t *testing.T) (*p2p.P2p, string) {
 // wantPeers waits until a node has so many.
 func wantPeers(t *testing.T, node *p2p.P2p, n int) {
 	t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(apptest.Patience)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for len(node.Channels()) != n {
@@ -244,20 +236,8 @@ func TestTheLevelOfTheLogCanBeRaisedAndLowered(t *testing.T) {
 
 // A file that is changed while the daemon starts is applied when it has started.
 func TestAHangupDuringTheStartIsNotLost(t *testing.T) {
-	home := t.TempDir()
-	file := filepath.Join(home, "test.toml")
-	write := func(net string) {
-		if err := os.WriteFile(file, []byte(base+net+table), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("outbound_connections = 1\n")
-	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-	settingsfx.Flags(flags)
-	if err := flags.Parse([]string{"--config", file}); err != nil {
-		t.Fatal(err)
-	}
-	loaded, err := settingsfx.Load(settingsfx.Source{Flags: flags, Env: []string{"HOME=" + home}})
+	i := dchatd(t).WithFile(t, base+"outbound_connections = 1\n"+table)
+	loaded, err := settingsfx.Load(i.Source(t, settingsfx.Flags))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +246,7 @@ func TestAHangupDuringTheStartIsNotLost(t *testing.T) {
 	var node *p2p.P2p
 	var level zap.AtomicLevel
 	p := launchWith(t, loaded, fx.Supply(hangups), fx.Populate(&node, &level), onStart(func(context.Context) error {
-		write("outbound_connections = 3\n[log]\nlevel = \"warn\"\n")
+		i.WithFile(t, base+"outbound_connections = 3\n[log]\nlevel = \"warn\"\n"+table)
 		hangUp(t)
 		return nil
 	}))
@@ -294,8 +274,8 @@ func TestAHangupDuringTheStopDoesNotKill(t *testing.T) {
 		}))
 	}))
 	<-started
-	p.end()
-	p.wantEnd(0)
+	p.End()
+	p.WantExit(0)
 	if !stopping {
 		t.Error("it was not stopped")
 	}

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/fx"
 
 	"dchat/app/internal/daemon"
+	"dchat/app/internal/version"
 	"dchat/modules/settingsfx"
 )
 
@@ -31,7 +32,8 @@ outbound slots, peers, seeds, the blacklist and the log level are applied at onc
 the rest at the next start. A file with a fault changes nothing.
 
 Exit codes: 0 stopped as asked, 1 could not start or stop, 2 wrong usage or
-configuration, 130 stopped at once.`
+configuration, 3 an address could not be listened on any more, for half a minute,
+130 stopped at once.`
 
 func command(env []string, stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
@@ -40,6 +42,7 @@ func command(env []string, stdout, stderr io.Writer) *cobra.Command {
 		Long:    help,
 		Example: "  dchatd\n  dchatd --config ~/second.toml -v\n  dchatd config show",
 		Args:    cobra.NoArgs,
+		Version: version.String(),
 	}
 	settingsfx.Flags(root.PersistentFlags())
 	load := func(cmd *cobra.Command) (*settingsfx.Loaded, error) {

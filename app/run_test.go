@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
@@ -11,45 +10,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"dchat/app/internal/apptest"
 	"dchat/app/internal/daemon"
 )
 
-// command line of a test: its home is a directory of its own.
-type invocation struct {
-	home string
-	args []string
-}
-
-func dchatd(t *testing.T, args ...string) *invocation {
+func dchatd(t *testing.T, args ...string) *apptest.Invocation {
 	t.Helper()
-	return &invocation{home: t.TempDir(), args: args}
-}
-
-// withFile adds a configuration file.
-func (i *invocation) withFile(t *testing.T, text string) *invocation {
-	t.Helper()
-	file := filepath.Join(i.home, "test.toml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	i.args = append(i.args, "--config", file)
-	return i
-}
-
-// run runs it to its end.
-func (i *invocation) run(t *testing.T) (code int, stdout, stderr string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	out, errs := apptest.NewOutput(), apptest.NewOutput()
-	code = Run(ctx, i.args, []string{"HOME=" + i.home}, out, errs)
-	if ctx.Err() != nil {
-		t.Fatalf("%q runs on:\n%s", i.args, errs.String())
-	}
-	return code, out.String(), errs.String()
+	return apptest.Invoke(t, Run, args...)
 }
 
 func TestWhatEndsAtOnce(t *testing.T) {
@@ -61,6 +29,7 @@ func TestWhatEndsAtOnce(t *testing.T) {
 	}{
 		"help":                 {[]string{"--help"}, 0, "Exit codes:", ""},
 		"help of a command":    {[]string{"config", "show", "--help"}, 0, "Print every setting", ""},
+		"version":              {[]string{"--version"}, 0, "dchatd version ", ""},
 		"config alone":         {[]string{"config"}, 0, "Say whether the configuration is valid", ""},
 		"show":                 {[]string{"config", "show"}, 0, "rpc_listen", ""},
 		"unknown flag":         {[]string{"--nonsense"}, daemon.Usage, "", "dchatd: unknown flag: --nonsense\nRun 'dchatd --help'"},
@@ -72,35 +41,28 @@ func TestWhatEndsAtOnce(t *testing.T) {
 		"no such file":         {[]string{"config", "check", "--config", missing}, daemon.Usage, "", "there is no such file"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			code, stdout, stderr := dchatd(t, c.args...).run(t)
-			if code != c.code || !holds(stdout, c.stdout) || !holds(stderr, c.stderr) {
-				t.Errorf("exit code %d, want %d\nstdout: %q\n  want: %q\nstderr: %q\n  want: %q", code, c.code, stdout, c.stdout, stderr, c.stderr)
-			}
+			dchatd(t, c.args...).Want(t, c.code, c.stdout, c.stderr)
 		})
 	}
 }
 
-func holds(text, part string) bool {
-	return part == "" && text == "" || part != "" && strings.Contains(text, part)
-}
-
 func TestTheHelpNamesTheExitCodes(t *testing.T) {
-	_, stdout, _ := dchatd(t, "--help").run(t)
+	_, stdout, _ := dchatd(t, "--help").Run(t)
 	_, codes, _ := strings.Cut(stdout, "Exit codes:")
 	codes, _, _ = strings.Cut(codes, "\n\n")
-	want := []string{"0", fmt.Sprint(daemon.Failed), fmt.Sprint(daemon.Usage), fmt.Sprint(daemon.Aborted)}
+	want := []string{"0", fmt.Sprint(daemon.Failed), fmt.Sprint(daemon.Usage), fmt.Sprint(daemon.Lost), fmt.Sprint(daemon.Aborted)}
 	if got := regexp.MustCompile(`\d+`).FindAllString(codes, -1); !slices.Equal(got, want) {
 		t.Errorf("the help has the exit codes %q, want %q", got, want)
 	}
 }
 
 func TestAFaultyFileStartsNothing(t *testing.T) {
-	i := dchatd(t, "--p2p-datastore", filepath.Join(t.TempDir(), "data")).withFile(t, "[net]\ninboud = []\noutbound_connections = -1\n")
-	code, stdout, stderr := i.run(t)
+	i := dchatd(t, "--p2p-datastore", filepath.Join(t.TempDir(), "data")).WithFile(t, "[net]\ninboud = []\noutbound_connections = -1\n")
+	code, stdout, stderr := i.Run(t)
 	if code != daemon.Usage || stdout != "" {
 		t.Errorf("exit code %d, stdout %q", code, stdout)
 	}
-	for _, want := range []string{"dchatd: " + i.home + "/test.toml:2: net.inboud: unknown key", "test.toml:3: net.outbound_connections = -1:"} {
+	for _, want := range []string{"dchatd: " + i.Home + "/test.toml:2: net.inboud: unknown key", "test.toml:3: net.outbound_connections = -1:"} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("stderr is %q, want %q in it", stderr, want)
 		}
@@ -111,9 +73,9 @@ func TestAFaultyFileStartsNothing(t *testing.T) {
 }
 
 func TestConfigCheckSaysThatAFileIsValid(t *testing.T) {
-	i := dchatd(t, "config", "check").withFile(t, "verbose = 1\n[rpc]\nrpc_listen = \"tcp://127.0.0.1:0\"\n")
-	code, stdout, stderr := i.run(t)
-	if code != 0 || stdout != i.home+"/test.toml is valid\n" || !strings.HasPrefix(stderr, "warning: ") {
+	i := dchatd(t, "config", "check").WithFile(t, "verbose = 1\n[rpc]\nrpc_listen = \"tcp://127.0.0.1:0\"\n")
+	code, stdout, stderr := i.Run(t)
+	if code != 0 || stdout != i.Home+"/test.toml is valid\n" || !strings.HasPrefix(stderr, "warning: ") {
 		t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
 	}
 }
@@ -174,10 +136,10 @@ func TestAStartThatFailsSaysInOneLineWhatWhereAndWhatToDo(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			i := dchatd(t, c.args...).withFile(t, c.file)
-			i.args = append(i.args, "--log", filepath.Join(i.home, "log"))
-			code, stdout, stderr := i.run(t)
-			want := "^dchatd: " + strings.ReplaceAll(c.want, "FILE", regexp.QuoteMeta(i.home+"/test.toml")) + "\n$"
+			i := dchatd(t, c.args...).WithFile(t, c.file)
+			i.Args = append(i.Args, "--log", filepath.Join(i.Home, "log"))
+			code, stdout, stderr := i.Run(t)
+			want := "^dchatd: " + strings.ReplaceAll(c.want, "FILE", regexp.QuoteMeta(i.File())) + "\n$"
 			if code != daemon.Failed || stdout != "" || !regexp.MustCompile(want).MatchString(stderr) {
 				t.Errorf("exit code %d, want %d\nstdout: %q\nstderr: %q\n  want: %q", code, daemon.Failed, stdout, stderr, want)
 			}
@@ -186,39 +148,28 @@ func TestAStartThatFailsSaysInOneLineWhatWhereAndWhatToDo(t *testing.T) {
 }
 
 func TestALogFileThatCannotBeOpenedFailsTheStart(t *testing.T) {
-	i := dchatd(t).withFile(t, "")
-	i.args = append(i.args, "--log", i.home) // a directory
-	code, _, stderr := i.run(t)
-	want := "dchatd: log file: open " + i.home + ": is a directory: change --log\n"
+	i := dchatd(t).WithFile(t, "")
+	i.Args = append(i.Args, "--log", i.Home) // a directory
+	code, _, stderr := i.Run(t)
+	want := "dchatd: log file: open " + i.Home + ": is a directory: change --log\n"
 	if code != daemon.Failed || !strings.HasSuffix(stderr, want) {
 		t.Errorf("exit code %d\nstderr: %q\n  want: %q at its end", code, stderr, want)
 	}
 }
 
 func TestTheDaemonRunsUntilItIsToldToEnd(t *testing.T) {
-	for name, end := range map[string]func(context.CancelFunc){
-		"by its context": func(cancel context.CancelFunc) { cancel() },
-		"by a signal":    func(context.CancelFunc) { signalSelf(t, syscall.SIGTERM) },
+	for name, end := range map[string]func(*apptest.Running){
+		"by its context": func(r *apptest.Running) { r.End() },
+		"by a signal":    func(*apptest.Running) { signalSelf(t, syscall.SIGTERM) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			i := dchatd(t, "--rpc-listen", "tcp://127.0.0.1:0", "--accept", "tcp://127.0.0.1:0")
-			stdout, stderr := apptest.NewOutput(), apptest.NewOutput()
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			code := make(chan int, 1)
-			go func() { code <- Run(ctx, i.args, []string{"HOME=" + i.home}, stdout, stderr) }()
-			stderr.WaitFor(t, "p2p: Listening")
-			end(cancel)
-			select {
-			case got := <-code:
-				if got != 0 {
-					t.Errorf("exit code %d", got)
-				}
-			case <-time.After(patience):
-				t.Fatalf("still running:\n%s", stderr)
-			}
-			wantInOrder(t, stderr, append([]string{"Wrote a configuration file with the defaults"}, theLines...)...)
-			if got := stdout.String(); got != "" {
+			r := dchatd(t, "-v", "--rpc-listen", "tcp://127.0.0.1:0", "--accept", "tcp://127.0.0.1:0").Start(t)
+			r.Stderr.WaitFor(t, "fx: started") // what ends a start before that, undoes it
+			r.Stderr.WaitFor(t, "p2p: Listening")
+			end(r)
+			r.WantExit(0)
+			wantInOrder(t, r.Stderr, append([]string{"Wrote a configuration file with the defaults"}, theLines...)...)
+			if got := r.Stdout.String(); got != "" {
 				t.Errorf("on standard output: %q", got)
 			}
 		})

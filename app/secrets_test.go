@@ -10,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/spf13/pflag"
-
 	"dchat/app/doctor"
+	"dchat/app/internal/apptest"
 	"dchat/chat/jsonrpc"
 	"dchat/modules/settingsfx"
 	"dchat/p2p/addr"
@@ -30,9 +29,7 @@ func TestThePasswordOfAProxyIsNeverTold(t *testing.T) {
 	behind := far.P2p().Addrs()[0].HostPort()
 	through := "socks5://" + user + ":" + password + "@"
 
-	home := t.TempDir()
-	file := filepath.Join(home, "test.toml")
-	text := fmt.Sprintf(`
+	i := dchatd(t).WithFile(t, fmt.Sprintf(`
 [rpc]
 rpc_listen = "tcp://127.0.0.1:0"
 [log]
@@ -49,20 +46,12 @@ peers = [%q, %q, %q]
 seeds = ["tcp://seed.example:1"]
 [net.profiles.socks5]
 `, through+"127.0.0.1:1", through+"127.0.0.1:1", through+"127.0.0.1:1/x:1", through+proxy+"/"+behind,
-		"socks5://other"+user+":"+password+"@"+proxy+"/"+behind)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+		"socks5://other"+user+":"+password+"@"+proxy+"/"+behind))
 	known := fmt.Sprintf("gold\ttcp://192.168.0.1:1/\t%d\ngold\t%s127.0.0.1:1/z:1\t%[1]d\n", time.Now().Unix(), through)
-	if err := os.WriteFile(filepath.Join(home, "hosts"), []byte(known), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(i.Home, "hosts"), []byte(known), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-	settingsfx.Flags(flags)
-	if err := flags.Parse([]string{"--config", file}); err != nil {
-		t.Fatal(err)
-	}
-	loaded, err := settingsfx.Load(settingsfx.Source{Flags: flags, Env: []string{"HOME=" + home}})
+	loaded, err := settingsfx.Load(i.Source(t, settingsfx.Flags))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +69,7 @@ seeds = ["tcp://seed.example:1"]
 	var on bool
 	p.ask("dnet.switch", &on, true)
 
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), apptest.Patience)
 	defer cancel()
 	if err := p.node.Connected(ctx, 1); err != nil {
 		t.Fatalf("%v:\n%s", err, p.log)
@@ -110,9 +99,9 @@ seeds = ["tcp://seed.example:1"]
 		t.Fatal(err)
 	}
 	told["config show"] = shown.String()
-	p.end()
-	p.wantEnd(0)
-	hosts, err := os.ReadFile(filepath.Join(home, "hosts"))
+	p.End()
+	p.WantExit(0)
+	hosts, err := os.ReadFile(filepath.Join(i.Home, "hosts"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,8 +29,8 @@ func TestWhatLibrariesSayIsNotInTheDaemonsLog(t *testing.T) {
 				return nil
 			}))
 			<-begun
-			p.end()
-			p.wantEnd(0)
+			p.End()
+			p.WantExit(0)
 			if got := p.log.String(); strings.Contains(got, said) != (want != "") || !strings.Contains(got, want) {
 				t.Errorf("the log is\n%s", got)
 			}

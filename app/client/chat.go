@@ -5,6 +5,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"dchat/chat/rpc"
 )
 
 // shownBefore is how many texts of before a chat on a terminal begins with.
@@ -23,7 +25,7 @@ chat waits for it to come back, and shows what it missed.
 When standard input or output is no terminal, lines are read from the one, and
 texts are written to the other, until the input ends.`,
 		Example: "  dchat chat\n  dchat chat --endpoint tcp://127.0.0.1:51055",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: c.withDaemon(func(ctx context.Context, d *daemon, _ []string) error {
 			peers, err := d.peers(ctx)
 			if err != nil {
@@ -53,7 +55,7 @@ texts are written to the other, until the input ends.`,
 // skipTo makes the feed begin with the last so many texts there are.
 func (f *feed) skipTo(ctx context.Context, last uint64) error {
 	newest, err := f.daemon.newest(ctx)
-	f.last.Seq = newest - min(newest, last)
+	f.last = rpc.Entry{Run: newest.Run, Seq: newest.Seq - min(newest.Seq, last)}
 	return err
 }
 

@@ -3,8 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"math"
-	"sort"
 	"sync"
 	"time"
 
@@ -38,7 +36,7 @@ func parseEndpoint(text string) (addr.Addr, error) {
 			return a, nil
 		}
 	}
-	return addr.Addr{}, usage("the endpoint %q is none: write it as tcp://127.0.0.1:51054, http+tcp://127.0.0.1:51054 or unix:///path/of/socket", text)
+	return addr.Addr{}, usage("%q is no endpoint: write it as tcp://127.0.0.1:51054, http+tcp://127.0.0.1:51054 or unix:///path/of/socket", text)
 }
 
 func (d *daemon) connect(ctx context.Context) (*jsonrpc.Client, error) {
@@ -112,18 +110,13 @@ func (d *daemon) history(ctx context.Context, after uint64, limit int) (entries 
 	return entries, err
 }
 
-// newest returns the number of the last text in the history, 0 when there is none.
-func (d *daemon) newest(ctx context.Context) (uint64, error) {
-	var failed error
-	last := sort.Search(math.MaxInt, func(n int) bool {
-		if failed != nil {
-			return true
-		}
-		var entries []rpc.Entry
-		entries, failed = d.history(ctx, uint64(n), 1)
-		return len(entries) == 0
-	})
-	return uint64(last), failed
+// newest returns the last text of the history; its zero value when there is none.
+func (d *daemon) newest(ctx context.Context) (newest rpc.Entry, err error) {
+	var last []rpc.Entry
+	if err = d.call(ctx, "chat.history", map[string]int{"last": 1}, &last); len(last) > 0 {
+		newest = last[0]
+	}
+	return newest, err
 }
 
 func (d *daemon) peers(ctx context.Context) (peers []rpc.Peer, err error) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"dchat/app/doctor"
 	"dchat/chat/jsonrpc"
@@ -37,45 +38,55 @@ rpc_listen of the configuration.
 Exit codes: 0 connected to somebody, 1 to nobody, 2 wrong usage, 3 the daemon is not
 reachable.`, doctor.Longest),
 		Example: "  dchat doctor\n  dchat doctor --config ~/second.toml\n  dchat doctor --json | jq '.checks[] | select(.status == \"fail\")'",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 	}
 	cmd.Flags().StringP("config", "c", "", "the daemon's configuration `FILE` (default: dchatd_config.toml in ~/.config/darkfi)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "the whole report as one object")
-	cmd.RunE = c.run(func(ctx context.Context, _ []string) error {
-		loaded, fault := settingsfx.Load(settingsfx.Source{Flags: cmd.Flags(), Env: env, ReadOnly: true})
-		endpoint, err := parseEndpoint(c.endpoint)
-		if err != nil {
-			return err
-		}
-		asked := endpoint
-		named := cmd.Flags().Changed("endpoint") || fromEnv(env, endpointEnv) != ""
-		if listen, ok := answersAt(loaded); ok && !named {
-			asked = listen
-		}
-		report, unreachable := c.examine(ctx, asked, loaded, fault)
-		if interrupted(ctx, unreachable) {
-			return unreachable
-		}
-		if unreachable == nil && asked != endpoint {
-			at := slices.IndexFunc(report.Checks, func(check doctor.Check) bool { return check.Stage == doctor.StageDaemon }) + 1
-			report.Checks = slices.Insert(report.Checks, at, doctor.Check{
-				Stage: doctor.StageDaemon, Target: peerName(asked), Status: doctor.Warn,
-				Detail: "other commands look for it at " + peerName(endpoint),
-				Advice: "Set " + endpointEnv + "=" + peerName(asked) + ", or give --endpoint each time.",
-			})
-		}
-		if err := c.printReport(report, asJSON); err != nil {
-			return err
-		}
-		if unreachable == nil && report.Connected == 0 {
-			unreachable = errors.New("not connected")
-		}
-		if unreachable != nil {
-			return reported{unreachable}
-		}
-		return nil
-	})
+	cmd.RunE = c.run(func(ctx context.Context, _ []string) error { return c.doctor(ctx, cmd.Flags(), env, asJSON) })
 	return cmd
+}
+
+// doctor has the daemon examined, and prints the report.
+func (c *cli) doctor(ctx context.Context, flags *pflag.FlagSet, env []string, asJSON bool) error {
+	loaded, fault := settingsfx.Load(settingsfx.Source{Flags: flags, Env: env, ReadOnly: true})
+	endpoint, err := parseEndpoint(c.endpoint)
+	if err != nil {
+		return err
+	}
+	asked := endpoint
+	named := flags.Changed("endpoint") || fromEnv(env, endpointEnv) != ""
+	if listen, ok := answersAt(loaded); ok && !named {
+		asked = listen
+	}
+	report, unreachable := c.examine(ctx, asked, loaded, fault)
+	if interrupted(ctx, unreachable) {
+		return unreachable
+	}
+	if unreachable == nil && asked != endpoint {
+		at := slices.IndexFunc(report.Checks, func(check doctor.Check) bool { return check.Stage == doctor.StageDaemon }) + 1
+		report.Checks = slices.Insert(report.Checks, at, doctor.Check{
+			Stage: doctor.StageDaemon, Target: peerName(asked), Status: doctor.Warn,
+			Detail: "other commands look for it at " + peerName(endpoint),
+			Advice: "Set " + endpointEnv + "=" + peerName(asked) + ", or give --endpoint each time.",
+		})
+	}
+	if file := flags.Lookup("config"); unreachable == nil && fault != nil && file.Changed {
+		report.Checks = slices.Insert(report.Checks, 0, doctor.Check{
+			Stage: doctor.StageConfiguration, Target: file.Value.String(), Status: doctor.Warn,
+			Detail: "not valid; what follows is of the daemon at " + peerName(asked) + ", whatever that runs on",
+			Advice: "See `dchatd config check --config " + file.Value.String() + "`.",
+		})
+	}
+	if err := c.printReport(report, asJSON); err != nil {
+		return err
+	}
+	if unreachable == nil && report.Connected == 0 {
+		unreachable = errors.New("not connected")
+	}
+	if unreachable != nil {
+		return reported{unreachable}
+	}
+	return nil
 }
 
 // answersAt is where the daemon of a configuration answers, if that is known.
@@ -97,19 +108,30 @@ func (c *cli) examine(ctx context.Context, endpoint addr.Addr, loaded *settingsf
 	if unreachable == nil || ctx.Err() != nil {
 		return report, unreachable
 	}
+	unreachable = unanswered(unreachable)
 	patient := doctor.Patient{
 		Fault:  fault,
-		Daemon: doctor.Check{Target: peerName(endpoint), Detail: unreachable.Error()},
+		Daemon: silent(endpoint, unreachable),
 		Asking: func(a addr.Addr) { c.progress("asking %s…", peerName(a)) },
-	}
-	if errors.Is(unreachable, jsonrpc.ErrUnreachable) {
-		patient.Daemon.Detail = fmt.Sprintf("no daemon answers there (%s)", dialReason(unreachable))
-		patient.Daemon.Advice = "Start it with `dchatd`, or name another with --endpoint."
 	}
 	if loaded != nil {
 		patient.File, patient.Warnings, patient.Settings = loaded.File, loaded.Warnings, loaded.P2P
 	}
 	return doctor.Examine(ctx, patient), unreachable
+}
+
+// silent says why the daemon did not examine itself.
+func silent(endpoint addr.Addr, why error) doctor.Check {
+	check := doctor.Check{Target: peerName(endpoint), Detail: why.Error()}
+	switch {
+	case errors.Is(why, context.DeadlineExceeded):
+		check.Detail = fmt.Sprintf("it takes connections and does not answer within %v", answerTime)
+		check.Advice = "It hangs, or was suspended: look at its log, and start it again."
+	case errors.Is(why, jsonrpc.ErrUnreachable):
+		check.Detail = fmt.Sprintf("no daemon answers there (%s)", dialReason(why))
+		check.Advice = "Start it with `dchatd`, or name another with --endpoint."
+	}
+	return check
 }
 
 // progress says on a terminal what takes its time.

@@ -2,15 +2,18 @@ package client
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"dchat/app/doctor"
 	"dchat/chat/jsonrpc"
+	"dchat/p2p/addr"
 )
 
 // aReport has everything in it that is shown in a way of its own.
@@ -24,7 +27,7 @@ var aReport = doctor.Report{
 		{Stage: doctor.StageSeed, Target: "tcp+tls://seed.example:1", Step: doctor.StepConnect, Status: doctor.OK, Detail: "192.0.2.1:1", Took: time.Microsecond},
 		{Stage: doctor.StageSeed, Target: "tcp+tls://seed.example:1", Step: doctor.StepVersion, Status: doctor.Fail, Detail: "the seed runs \x1b[31mred\n 0.5.0, you run dchatd 0.4.1", Advice: "Take another seed."},
 		{Stage: doctor.StageSeed, Target: "tcp://seed.example:2", Step: doctor.StepResolve, Status: doctor.Fail, Detail: "there is no such name", Took: 2 * time.Second},
-		{Stage: doctor.StageSlot, Target: "1-8", Status: doctor.Warn, Detail: "sleeping"},
+		{Stage: doctor.StageSlot, Target: "0-7", Status: doctor.Warn, Detail: "sleeping"},
 		{Stage: doctor.StageExternal, Status: doctor.Skip, Detail: "none"},
 		{Stage: "future", Status: "unheard of", Detail: "?"},
 	},
@@ -41,7 +44,7 @@ ok    connect         192.0.2.1:1
                         Take another seed.
     seed              tcp://seed.example:2
 !!    resolve         there is no such name (2s)
- !  slot 1-8          sleeping
+ !  slot 0-7          sleeping
 --  external address  none
 ??  future            ?
 
@@ -62,6 +65,27 @@ func atHome(t *testing.T, config string) []string {
 		}
 	}
 	return []string{"HOME=" + home}
+}
+
+// A daemon that is there and says nothing is not one that does not run.
+func TestDoctorTellsASilentDaemonFromNone(t *testing.T) {
+	at := addr.MustParse("tcp://127.0.0.1:51054")
+	d := &daemon{endpoint: at}
+	for _, c := range []struct {
+		err            error
+		code           int
+		detail, advice string
+	}{
+		{context.DeadlineExceeded, exitUnreachable, "does not answer within 30s", "hangs"},
+		{fmt.Errorf("%w: %w", jsonrpc.ErrUnreachable, syscall.ECONNREFUSED), exitUnreachable, "no daemon answers there", "`dchatd`"},
+		{jsonrpc.ErrDisconnected, exitFailed, "ended the connection", ""},
+	} {
+		err := unanswered(d.explain(c.err))
+		check := silent(at, err)
+		if code := exitCode(failure{err}); code != c.code || !strings.Contains(check.Detail, c.detail) || !strings.Contains(check.Advice, c.advice) {
+			t.Errorf("%v: exit code %d, %+v", c.err, code, check)
+		}
+	}
 }
 
 func TestDoctorShowsWhatTheDaemonFoundOut(t *testing.T) {
@@ -120,6 +144,15 @@ func TestDoctorNamesEveryFaultOfTheConfiguration(t *testing.T) {
 	runWith(t, env, "", "doctor", "--config", missing, "-e", nobodyThere(t)).want(t, exitUnreachable, missing+": there is no such file", "")
 }
 
+func TestDoctorOfAnotherDaemonThanTheFaultyFileIsFor(t *testing.T) {
+	d := startDaemon(t)
+	d.doctor = func() (any, error) { return aReport, nil }
+	missing := filepath.Join(t.TempDir(), "missing.toml")
+	runWith(t, atHome(t, ""), "", "doctor", "--config", missing, "-e", d.endpoint()).want(t, exitFailed,
+		" !  configuration     "+missing+": not valid; what follows is of the daemon at "+strings.TrimSuffix(d.endpoint(), "/")+", whatever that runs on\n"+
+			"                        See `dchatd config check --config "+missing+"`.\nok  configuration ", "")
+}
+
 func TestDoctorAsksWhereTheConfigurationSays(t *testing.T) {
 	d := startDaemon(t)
 	d.doctor = func() (any, error) { return aReport, nil }
@@ -154,7 +187,7 @@ func TestDoctorCanBeInterrupted(t *testing.T) {
 	}
 	p := start(t, "doctor", "-e", d.endpoint())
 	<-asked
-	p.interrupt()
-	p.wantExit(exitFailed)
-	p.stderr.WaitFor(t, "interrupted before the daemon")
+	p.End()
+	p.WantExit(exitFailed)
+	p.Stderr.WaitFor(t, "interrupted before the daemon")
 }

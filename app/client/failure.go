@@ -81,7 +81,7 @@ func (d *daemon) explain(err error) error {
 	case errors.Is(err, jsonrpc.ErrUnreachable):
 		return explain(err, "no daemon at %s (%s): start one with `dchatd`, or name another with --endpoint", at, dialReason(err))
 	case errors.Is(err, jsonrpc.ErrDisconnected):
-		return explain(err, "the daemon at %s went away before it answered: whether it did what was asked is unknown", at)
+		return explain(err, "the daemon at %s ended the connection before it answered: whether it did what was asked is unknown; if it does so each time, check --endpoint", at)
 	case errors.Is(err, jsonrpc.ErrProtocol):
 		return explain(err, "what answers at %s is no dchat daemon, or breaks off: check --endpoint (%v)", at, err)
 	case errors.Is(err, context.DeadlineExceeded):
@@ -120,6 +120,15 @@ func detail(answer *jsonrpc.Error) (why string) {
 		return ""
 	}
 	return why
+}
+
+// unanswered makes of an answer that did not come in time a daemon that is not reachable,
+// for a command that changes nothing.
+func unanswered(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return explain(errors.Join(jsonrpc.ErrUnreachable, err), "%v", err)
+	}
+	return err
 }
 
 // unsure tells whether, after an error of Send, the text may have been sent.

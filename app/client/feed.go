@@ -25,7 +25,7 @@ type feed struct {
 	follow bool                             // go on at the end, also when the daemon is restarted
 	say    func(format string, args ...any) // tells the user about the connection
 
-	last rpc.Entry // the last one read; with no time, just the number before the first
+	last rpc.Entry // the last one read, or with nothing but run and number the one before the first
 	page []rpc.Entry
 	sub  *jsonrpc.Subscription // nil: not at the end yet
 
@@ -98,14 +98,16 @@ func (f *feed) read(ctx context.Context) (rpc.Entry, error) {
 // attach gets the next page of the history or, when there is none, subscribes to
 // what comes behind it.
 func (f *feed) attach(ctx context.Context) (err error) {
-	restarted := false
-	if f.lost {
-		if restarted, err = f.restarted(ctx); err != nil {
+	again := "connected again"
+	if f.lost && f.last.Run != "" {
+		newest, err := f.daemon.newest(ctx)
+		if err != nil {
 			return err
 		}
-	}
-	if restarted {
-		f.last = rpc.Entry{}
+		if newest.Run != f.last.Run {
+			again += "; the daemon was restarted, and has forgotten what was before"
+			f.last = rpc.Entry{}
+		}
 	}
 	if f.page, err = f.daemon.history(ctx, f.last.Seq, pageSize); err != nil {
 		return err
@@ -119,28 +121,10 @@ func (f *feed) attach(ctx context.Context) (err error) {
 		}
 	}
 	if f.lost {
-		again := "connected again"
-		if restarted {
-			again += "; the daemon was restarted, and has forgotten what was before"
-		}
 		f.say("%s", again)
 	}
 	f.connected, f.lost = true, false
 	return nil
-}
-
-// restarted tells whether the daemon has begun a new history, by the last text
-// read: it is not in it, or another one has its number.
-func (f *feed) restarted(ctx context.Context) (bool, error) {
-	if f.last.Seq == 0 {
-		return false, nil
-	}
-	found, err := f.daemon.history(ctx, f.last.Seq-1, 1)
-	if err != nil || len(found) == 0 {
-		return err == nil, err
-	}
-	other := found[0].Seq == f.last.Seq && !found[0].Time.Equal(f.last.Time)
-	return other && !f.last.Time.IsZero(), nil
 }
 
 // close ends the subscription; next begins a new one.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -20,7 +21,7 @@ func texts(stdout string) string {
 
 func wantTexts(t *testing.T, p *process, want string) {
 	t.Helper()
-	if got := texts(p.stdout.String()); got != want {
+	if got := texts(p.Stdout.String()); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -31,11 +32,11 @@ func TestFollowGoesOnBehindTheHistory(t *testing.T) {
 			d := startDaemon(t, addr.MustParse(scheme+"://127.0.0.1:0"))
 			d.add("one", "me: mine", "two")
 			p := start(t, "recv", "--follow", "-e", d.endpoint())
-			p.stdout.WaitFor(t, "> two")
+			p.Stdout.WaitFor(t, "> two")
 			d.add("three", "me: mine", "four")
-			p.stdout.WaitFor(t, "> four")
-			p.interrupt()
-			p.wantExit(exitDone)
+			p.Stdout.WaitFor(t, "> four")
+			p.End()
+			p.WantExit(exitDone)
 			wantTexts(t, p, "one two three four")
 		})
 	}
@@ -68,24 +69,24 @@ func TestFollowLeavesNoGapWhenTheConnectionBreaks(t *testing.T) {
 	d := startDaemon(t)
 	d.add("one", "two")
 	p := start(t, "recv", "--follow", "-e", d.endpoint())
-	p.stdout.WaitFor(t, "> two")
+	p.Stdout.WaitFor(t, "> two")
 	at := d.server.Addr()
 	d.stop()
-	p.stderr.WaitFor(t, "-- lost the daemon at tcp://127.0.0.1:")
+	p.Stderr.WaitFor(t, "-- lost the daemon at tcp://127.0.0.1:")
 	d.add("three", "four")
 	d.mu.Lock()
-	entries, last := d.entries, d.last
+	run, entries, last := d.run, d.entries, d.last
 	d.mu.Unlock()
 
 	again := startDaemon(t, at) // the same history: it was the connection that broke
 	again.mu.Lock()
-	again.entries, again.last = entries, last
+	again.run, again.entries, again.last = run, entries, last
 	again.mu.Unlock()
-	p.stderr.WaitFor(t, "-- connected again\n")
+	p.Stderr.WaitFor(t, "-- connected again\n")
 	again.add("five")
-	p.stdout.WaitFor(t, "> five")
-	p.interrupt()
-	p.wantExit(exitDone)
+	p.Stdout.WaitFor(t, "> five")
+	p.End()
+	p.WantExit(exitDone)
 	wantTexts(t, p, "one two three four five")
 }
 
@@ -101,37 +102,52 @@ func TestFollowSeesThatTheDaemonWasRestarted(t *testing.T) {
 			d := startDaemon(t)
 			d.add("one", "two", "three")
 			p := start(t, "recv", "--follow", "-e", d.endpoint())
-			p.stdout.WaitFor(t, "> three")
+			p.Stdout.WaitFor(t, "> three")
 			again := d.restart()
 			again.add(test.new...)
-			p.stderr.WaitFor(t, "-- connected again; the daemon was restarted, and has forgotten what was before\n")
+			p.Stderr.WaitFor(t, "-- connected again; the daemon was restarted, and has forgotten what was before\n")
 			again.add("last")
-			p.stdout.WaitFor(t, "> last")
-			p.interrupt()
-			p.wantExit(exitDone)
+			p.Stdout.WaitFor(t, "> last")
+			p.End()
+			p.WantExit(exitDone)
 			wantTexts(t, p, strings.Join(append([]string{"one two three"}, append(test.new, "last")...), " "))
 		})
 	}
 }
 
-func TestARestartedDaemonIsKnownByTheTimeOfItsTexts(t *testing.T) {
-	d := startDaemon(t)
-	d.add("one", "two")
-	f := &feed{daemon: &daemon{endpoint: addr.MustParse(d.endpoint())}}
-	defer f.daemon.close()
-	for range 2 {
-		if _, err := f.next(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if restarted, err := f.restarted(t.Context()); restarted || err != nil {
-		t.Errorf("the same history counts as a new one (%v)", err)
-	}
-	d.mu.Lock()
-	d.entries[1].Time = d.entries[1].Time.Add(1)
-	d.mu.Unlock()
-	if restarted, err := f.restarted(t.Context()); !restarted || err != nil {
-		t.Errorf("a new history counts as the same (%v)", err)
+func TestARestartedDaemonIsKnownByTheRunOfItsTexts(t *testing.T) {
+	for name, test := range map[string]struct {
+		run, said, next string
+	}{
+		"the same run": {"first", "connected again", "three"},
+		"another run":  {"second", "connected again; the daemon was restarted, and has forgotten what was before", "one"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := startDaemon(t)
+			d.run = "first"
+			d.add("one", "two")
+			var said string
+			f := &feed{
+				daemon: &daemon{endpoint: addr.MustParse(d.endpoint())}, follow: true,
+				say: func(format string, args ...any) { said = fmt.Sprintf(format, args...) },
+			}
+			defer f.daemon.close()
+			for range 2 {
+				if _, err := f.next(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			d.add("three")
+			d.mu.Lock()
+			for i := range d.entries { // a history that differs in nothing else
+				d.entries[i].Run = test.run
+			}
+			d.mu.Unlock()
+			f.lost = true
+			if e, err := f.next(t.Context()); e.Text != test.next || said != test.said || err != nil {
+				t.Errorf("read %q and said %q, %v", e.Text, said, err)
+			}
+		})
 	}
 }
 
@@ -139,10 +155,10 @@ func TestFollowEndsWhenTheDaemonRefuses(t *testing.T) {
 	d := startDaemon(t)
 	p := start(t, "recv", "--follow", "-e", d.endpoint())
 	d.add("one")
-	p.stdout.WaitFor(t, "> one")
+	p.Stdout.WaitFor(t, "> one")
 	d.replaceByStranger()
-	p.wantExit(exitFailed)
-	p.stderr.WaitFor(t, "does not know this command")
+	p.WantExit(exitFailed)
+	p.Stderr.WaitFor(t, "does not know this command")
 }
 
 func TestFollowTellsWhatIsNoLongerKept(t *testing.T) {
@@ -150,23 +166,21 @@ func TestFollowTellsWhatIsNoLongerKept(t *testing.T) {
 	d.add("one", "two", "three")
 	d.forget(2)
 	p := start(t, "recv", "--follow", "-e", d.endpoint())
-	p.stdout.WaitFor(t, "> three")
-	p.stderr.WaitFor(t, "-- missing here: 2 texts, no longer kept\n")
-	p.interrupt()
-	p.wantExit(exitDone)
+	p.Stdout.WaitFor(t, "> three")
+	p.Stderr.WaitFor(t, "-- missing here: 2 texts, no longer kept\n")
+	p.End()
+	p.WantExit(exitDone)
 }
 
 func TestNewest(t *testing.T) {
 	d := startDaemon(t)
 	remote := &daemon{endpoint: addr.MustParse(d.endpoint())}
 	defer remote.close()
-	for want := range uint64(12) {
-		if got, err := remote.newest(t.Context()); got != want || err != nil {
-			t.Errorf("got %d and %v, want %d", got, err, want)
+	for want := range uint64(3) {
+		got, err := remote.newest(t.Context())
+		if got.Seq != want || (got.Run == d.run) != (want > 0) || err != nil {
+			t.Errorf("got %+v and %v, want %d", got, err, want)
 		}
 		d.add("more")
-		if want > 5 {
-			d.forget(1)
-		}
 	}
 }

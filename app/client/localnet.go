@@ -32,7 +32,7 @@ With --exit-after, or without a terminal, the first node says hello by itself; i
 is a failure when not all others answer in time. Without --exit-after the lines of
 standard input are sent then.`,
 		Example: "  dchat localnet\n  dchat localnet --nodes 10 --tls\n  dchat localnet --exit-after 3s",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: c.run(func(ctx context.Context, _ []string) error {
 			if config.Nodes < localnet.MinNodes || config.Nodes > localnet.MaxNodes {
 				return usage("--nodes %d: give a number from %d to %d", config.Nodes, localnet.MinNodes, localnet.MaxNodes)
@@ -63,6 +63,9 @@ func (c *cli) localnet(ctx context.Context, config localnet.Config, exitAfter ti
 		}
 	}
 	network, err := localnet.Start(ctx, config)
+	if interrupted(ctx, err) {
+		return errors.New("interrupted before all nodes were connected")
+	}
 	if err != nil {
 		return err
 	}

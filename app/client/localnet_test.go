@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"context"
 	"log"
 	"regexp"
 	"slices"
@@ -42,23 +43,31 @@ func TestLocalnetFailsWhenNotAllAnswerInTime(t *testing.T) {
 
 func TestLocalnetWithoutATerminalSendsTheLinesOfItsInput(t *testing.T) {
 	p := start(t, "localnet")
-	p.stdout.WaitFor(t, "node 3 got “Hello! Is anybody there?”")
+	p.Stdout.WaitFor(t, "node 3 got “Hello! Is anybody there?”")
 	p.typeLine("and now?")
-	p.stdout.WaitFor(t, "node 2 got “and now?”")
-	p.stdout.WaitFor(t, "node 3 got “and now?”")
+	p.Stdout.WaitFor(t, "node 2 got “and now?”")
+	p.Stdout.WaitFor(t, "node 3 got “and now?”")
 	p.typeLine("bye")
 	_ = p.stdin.Close()
-	p.wantExit(exitDone)
-	p.stdout.WaitFor(t, "node 2 got “bye”")
-	p.stdout.WaitFor(t, "node 3 got “bye”")
+	p.WantExit(exitDone)
+	p.Stdout.WaitFor(t, "node 2 got “bye”")
+	p.Stdout.WaitFor(t, "node 3 got “bye”")
 }
 
 func TestLocalnetStopsWhenItIsInterrupted(t *testing.T) {
 	p := start(t, "localnet")
-	p.stdout.WaitFor(t, "node 2 got")
-	p.stdout.WaitFor(t, "node 3 got")
-	p.interrupt()
-	p.wantExit(exitDone)
+	p.Stdout.WaitFor(t, "node 2 got")
+	p.Stdout.WaitFor(t, "node 3 got")
+	p.End()
+	p.WantExit(exitDone)
+}
+
+func TestLocalnetSaysWhenItWasInterruptedBeforeItStood(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var stdout, stderr strings.Builder
+	code := Run(ctx, []string{"localnet"}, nil, strings.NewReader(""), &stdout, &stderr)
+	result{code, stdout.String(), stderr.String()}.want(t, exitFailed, "A seed and 3 nodes start", "interrupted before all nodes were connected\n")
 }
 
 func TestWhatLibrariesSayIsNotShown(t *testing.T) {
@@ -66,11 +75,11 @@ func TestWhatLibrariesSayIsNotShown(t *testing.T) {
 	defer log.SetOutput(log.Writer())
 	log.SetOutput(&shown)
 	p := start(t, "localnet")
-	p.stdout.WaitFor(t, "node 2 got")
-	p.stdout.WaitFor(t, "node 3 got")
+	p.Stdout.WaitFor(t, "node 2 got")
+	p.Stdout.WaitFor(t, "node 3 got")
 	log.Print("failed to increase a buffer")
-	p.interrupt()
-	p.wantExit(exitDone)
+	p.End()
+	p.WantExit(exitDone)
 	if shown.Len() > 0 {
 		t.Errorf("it is shown: %s", shown.String())
 	}

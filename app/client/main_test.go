@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -29,6 +30,7 @@ type fakeDaemon struct {
 	server *jsonrpc.Server
 
 	mu      sync.Mutex
+	run     string
 	entries []rpc.Entry
 	last    uint64
 	peers   []rpc.Peer
@@ -46,7 +48,7 @@ var theTime = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 // startDaemon starts a daemon with one peer, at the address or any free port.
 func startDaemon(t *testing.T, at ...addr.Addr) *fakeDaemon {
 	t.Helper()
-	d := &fakeDaemon{t: t, peers: []rpc.Peer{{Addr: "tcp://203.0.113.7:51554/", Session: "manual"}}, changed: make(chan struct{})}
+	d := &fakeDaemon{t: t, run: rand.Text(), peers: []rpc.Peer{{Addr: "tcp://203.0.113.7:51554/", Session: "manual"}}, changed: make(chan struct{})}
 	listen := addr.MustParse("tcp://127.0.0.1:0")
 	if len(at) > 0 {
 		listen = at[0]
@@ -99,7 +101,7 @@ func (d *fakeDaemon) add(texts ...string) {
 
 func (d *fakeDaemon) append(e rpc.Entry) {
 	d.last++
-	e.Seq, e.Time = d.last, theTime.Add(time.Duration(d.last)*time.Second)
+	e.Run, e.Seq, e.Time = d.run, d.last, theTime.Add(time.Duration(d.last)*time.Second)
 	d.entries = append(d.entries, e)
 	close(d.changed)
 	d.changed = make(chan struct{})
@@ -160,13 +162,19 @@ func (d *fakeDaemon) chatSend(_ context.Context, c *jsonrpc.Call) (any, error) {
 }
 
 func (d *fakeDaemon) chatHistory(_ context.Context, c *jsonrpc.Call) (any, error) {
-	var params historyParams
+	var params struct {
+		historyParams
+		Last int `json:"last"`
+	}
 	if err := c.Object(&params); err != nil {
 		return nil, err
 	}
 	entries, _ := d.after(params.After)
 	if params.Limit > 0 {
 		entries = entries[:min(params.Limit, len(entries))]
+	}
+	if params.Last > 0 {
+		entries = entries[max(0, len(entries)-params.Last):]
 	}
 	return append([]rpc.Entry{}, entries...), nil
 }
@@ -197,50 +205,34 @@ func (d *fakeDaemon) chatSubscribe(_ context.Context, c *jsonrpc.Call) (any, err
 
 // process is a command that runs.
 type process struct {
-	t              *testing.T
-	stdin          *io.PipeWriter // nil, and stdout too, when it runs on a terminal
-	stdout, stderr *apptest.Output
-	interrupt      context.CancelFunc
-	code           chan int
+	*apptest.Running
+	t     *testing.T
+	stdin *io.PipeWriter // nil, and Stdout too, when it runs on a terminal
 }
 
 // start runs a command with an input that stays open.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
 	in, stdin := io.Pipe()
+	stdout := apptest.NewOutput()
+	p := startOn(t, in, stdout, args...)
+	p.stdin, p.Stdout = stdin, stdout
 	t.Cleanup(func() { _ = stdin.Close() })
-	out := apptest.NewOutput()
-	p := startOn(t, in, out, args...)
-	p.stdin, p.stdout = stdin, out
 	return p
 }
 
 // startOn runs a command on an input and an output.
 func startOn(t *testing.T, stdin io.Reader, stdout io.Writer, args ...string) *process {
-	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
-	p := &process{t: t, stderr: apptest.NewOutput(), interrupt: cancel, code: make(chan int, 1)}
-	go func() { p.code <- Run(ctx, args, nil, stdin, stdout, p.stderr) }()
-	return p
+	stderr := apptest.NewOutput()
+	return &process{t: t, Running: apptest.Start(t, nil, stderr, func(ctx context.Context) int {
+		return Run(ctx, args, nil, stdin, stdout, stderr)
+	})}
 }
 
 func (p *process) typeLine(text string) {
 	p.t.Helper()
 	if _, err := fmt.Fprintln(p.stdin, text); err != nil {
 		p.t.Fatal(err)
-	}
-}
-
-// wantExit waits for the end.
-func (p *process) wantExit(code int) {
-	p.t.Helper()
-	select {
-	case got := <-p.code:
-		if got != code {
-			p.t.Errorf("exit code %d, want %d\nstdout:\n%s\nstderr:\n%s", got, code, p.stdout, p.stderr)
-		}
-	case <-time.After(10 * time.Second):
-		p.t.Fatalf("still running\nstdout:\n%s\nstderr:\n%s", p.stdout, p.stderr)
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dchat/chat/jsonrpc"
 	"dchat/chat/rpc"
 )
 
@@ -22,14 +21,15 @@ func (c *cli) peersCommand() *cobra.Command {
 		Short: "Show who is connected, and what the free slots are doing",
 		Long: `Peers shows the daemon's connections: the address, which part of the daemon made
 the connection, who made it (in: they, out: we), since when, what went through it,
-and what the peer says it is.
+and what the peer says it is. Two nodes that dialled each other are connected twice, and
+count as one peer when a text is sent.
 
 Then it shows the outbound slots, the places for peers that the daemon finds by
 itself, that are not connected: what each one is doing, and why its last attempt
 failed. In the output of --json every slot has a line behind those of the peers, with
 its number as "slot", which no peer has.`,
 		Example: "  dchat peers\n  dchat peers --json | jq -r 'select(has(\"slot\") | not).addr'\n  dchat peers --json | jq 'select(has(\"slot\"))'",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: c.withDaemon(func(ctx context.Context, d *daemon, _ []string) error {
 			peers, err := d.peers(ctx)
 			if err != nil {
@@ -93,15 +93,12 @@ func (c *cli) pingCommand() *cobra.Command {
 		Use:     "ping",
 		Short:   "See whether the daemon answers",
 		Example: "  dchat ping && echo it runs\n  dchat ping --endpoint unix:///run/dchatd.sock",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: c.withDaemon(func(ctx context.Context, d *daemon, _ []string) error {
 			began := time.Now()
 			var answer string
 			if err := d.call(ctx, "ping", nil, &answer); err != nil {
-				if errors.Is(err, context.DeadlineExceeded) {
-					return explain(jsonrpc.ErrUnreachable, "%v", err)
-				}
-				return err
+				return unanswered(err)
 			}
 			return c.printf("%s from %s in %v\n", escape(answer), peerName(d.endpoint), time.Since(began).Round(10*time.Microsecond))
 		}),

@@ -22,11 +22,12 @@ func (c *cli) recvCommand() *cobra.Command {
 keeps it: when, from which address, and the text, one in a line. An address says
 through which connection a text came, not who wrote it.
 
-With --json every text is an object in a line: seq (its number in the daemon's
-history, which the sent texts are in too), time, direction, addr, text, and missed
-when texts before it are no longer kept.`,
+With --json every text is an object in a line: run (another one after every start
+of the daemon), seq (its number in the history of this run, which the sent texts are
+in too), time, direction, addr, text, and missed when texts before it are no longer
+kept.`,
 		Example: "  dchat recv\n  dchat recv --follow\n  dchat recv --json | jq -r .text",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: c.withDaemon(func(ctx context.Context, d *daemon, _ []string) error {
 			f := &feed{daemon: d, follow: follow, say: c.console(nil).note}
 			defer f.close()

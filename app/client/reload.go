@@ -20,7 +20,7 @@ once, without an end to connections that can stay; everything else waits for the
 start of the daemon. A file with a fault in it changes nothing: what is wrong with it
 is said. SIGHUP to the daemon does the same.`,
 		Example: "  dchat reload\n  dchat reload --endpoint unix:///run/dchatd.sock",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: c.withDaemon(func(ctx context.Context, d *daemon, _ []string) error {
 			var r rpc.Reloaded
 			if err := d.call(ctx, "p2p.reload", nil, &r); err != nil {

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"dchat/app/internal/stdlog"
+	"dchat/app/internal/version"
 )
 
 const help = `dchat talks to everybody who is connected to a dchatd daemon.
@@ -69,6 +70,7 @@ func (c *cli) command(env []string) *cobra.Command {
 		Short:         "Talk to the peers of a dchatd daemon",
 		Long:          help,
 		Example:       "  dchat chat\n  dchat send hello everybody\n  dchat recv --follow\n  dchat peers --endpoint tcp://127.0.0.1:51055",
+		Version:       version.String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -101,6 +103,14 @@ func (c *cli) run(do job) func(*cobra.Command, []string) error {
 		}
 		return nil
 	}
+}
+
+// noArgs refuses arguments, of a command without commands of its own.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s takes no arguments, but was given %q", cmd.CommandPath(), args[0])
+	}
+	return nil
 }
 
 // daemonJob is a job that needs the daemon at the endpoint.

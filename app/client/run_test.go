@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"dchat/app/internal/apptest"
 	"dchat/chat"
 	"dchat/chat/jsonrpc"
 	"dchat/chat/rpc"
@@ -39,10 +40,10 @@ func TestWrongUsageIsExitCode2(t *testing.T) {
 		{"empty text", []string{"send", ""}, "it is empty"},
 		{"text too long", []string{"send", strings.Repeat("x", 65537)}, "it has 65537 bytes"},
 		{"text not UTF-8", []string{"send", "a\xff"}, "not valid UTF-8"},
-		{"arguments where none are taken", []string{"peers", "all"}, `unknown command "all"`},
+		{"arguments where none are taken", []string{"peers", "all"}, `dchat peers takes no arguments, but was given "all"`},
 		{"no ban to lift", []string{"bans", "lift"}, "no host is named: see `dchat bans`"},
 		{"a word bans does not know", []string{"bans", "remove"}, `unknown command "remove" for "dchat bans"`},
-		{"endpoint without a port", []string{"ping", "-e", "tcp://127.0.0.1"}, "write it as tcp://127.0.0.1:51054"},
+		{"endpoint without a port", []string{"ping", "-e", "tcp://127.0.0.1"}, `"tcp://127.0.0.1" is no endpoint: write it as tcp://127.0.0.1:51054`},
 		{"endpoint of another scheme", []string{"ping", "-e", "tls://127.0.0.1:1"}, "write it as"},
 		{"endpoint without a scheme", []string{"ping", "-e", "127.0.0.1:51054"}, "write it as"},
 		{"too few nodes", []string{"localnet", "--nodes", "1"}, "--nodes 1: give a number from 2 to 50"},
@@ -73,6 +74,20 @@ func TestNoDaemonIsExitCode3AndSaysWhatToDo(t *testing.T) {
 	t.Run("unix", func(t *testing.T) {
 		runWith(t, nil, "", "ping", "-e", "unix://"+filepath.Join(t.TempDir(), "none")).want(t, exitUnreachable, "", "no such file")
 	})
+	t.Run("something else", func(t *testing.T) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = l.Close() }()
+		go func() {
+			if conn, err := l.Accept(); err == nil {
+				_, _ = conn.Read(make([]byte, 4096)) // of what is unread the end would be a reset
+				_ = conn.Close()
+			}
+		}()
+		runWith(t, nil, "", "ping", "-e", "tcp://"+l.Addr().String()).want(t, exitFailed, "", "if it does so each time, check --endpoint")
+	})
 	t.Run("silent", func(t *testing.T) {
 		l, err := net.Listen("tcp", "127.0.0.1:0") // accepts in the kernel, and never answers
 		if err != nil {
@@ -95,6 +110,7 @@ func TestEndpointComesFromTheFlagThenTheEnvironment(t *testing.T) {
 }
 
 func TestEveryCommandHasHelpAndAnExample(t *testing.T) {
+	runWith(t, nil, "", "--version").want(t, exitDone, "dchat version ", "")
 	runWith(t, nil, "", "--help").want(t, exitDone, "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the daemon is not reachable,\n4 the text was sent to nobody", "")
 	for _, name := range []string{"chat", "send", "recv", "peers", "bans", "reload", "ping", "localnet"} {
 		runWith(t, nil, "", name, "--help").want(t, exitDone, "Examples:\n  dchat "+name, "")
@@ -159,8 +175,8 @@ func TestSendLinesTellsForHowManyPeersEachWasTaken(t *testing.T) {
 	d.mu.Unlock()
 	p.typeLine("to three")
 	_ = p.stdin.Close()
-	p.wantExit(exitDone)
-	if got, want := p.stdout.String(), "2 texts sent, each to 1 to 3 peers\n"; got != want {
+	p.WantExit(exitDone)
+	if got, want := p.Stdout.String(), "2 texts sent, each to 1 to 3 peers\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -170,9 +186,9 @@ func TestSendLinesCanBeInterrupted(t *testing.T) {
 	p := start(t, "send", "-e", d.endpoint(), "-")
 	p.typeLine("one")
 	waitUntil(t, func() bool { return len(d.sentTexts()) == 1 })
-	p.interrupt()
-	p.wantExit(exitFailed)
-	if got := p.stderr.String(); !strings.Contains(got, "interrupted") {
+	p.End()
+	p.WantExit(exitFailed)
+	if got := p.Stderr.String(); !strings.Contains(got, "interrupted") {
 		t.Errorf("got %q", got)
 	}
 }
@@ -303,7 +319,7 @@ func TestRecvJSONIsOneObjectALineAndLosesNothing(t *testing.T) {
 	r.want(t, exitDone, `"text":"<two>\u001b[2J\nlines\u202e\u009b"`, "-- missing here: 1 text, no longer kept\n")
 	var e rpc.Entry
 	decodeLine(t, r.stdout, &e)
-	if want := (rpc.Entry{Seq: 2, Time: theTime.Add(2 * time.Second), Direction: "in", Addr: "tcp://203.0.113.7:51554/", Text: text, Missed: 1}); e != want {
+	if want := (rpc.Entry{Run: d.run, Seq: 2, Time: theTime.Add(2 * time.Second), Direction: "in", Addr: "tcp://203.0.113.7:51554/", Text: text, Missed: 1}); e != want {
 		t.Errorf("got %+v, want %+v", e, want)
 	}
 	if strings.Count(r.stdout, "\n") != 1 {
@@ -328,7 +344,7 @@ func waitUntil(t *testing.T, done func() bool) {
 	t.Helper()
 	look := time.NewTicker(time.Millisecond)
 	defer look.Stop()
-	timeout := time.After(10 * time.Second)
+	timeout := time.After(apptest.Patience)
 	for !done() {
 		select {
 		case <-look.C:

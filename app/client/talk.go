@@ -65,6 +65,9 @@ type sent struct {
 	err     error
 }
 
+// slow is how long a line may be on its way before the user is told to wait.
+const slow = 3 * time.Second
+
 // run talks until the lines end, when all have been sent, or ctx does; neither is
 // an error. It fails when the room or the console does.
 func (c *conversation) run(ctx context.Context) error {
@@ -75,6 +78,7 @@ func (c *conversation) run(ctx context.Context) error {
 	defer cancel()
 	working.Go(func() { c.listen(ctx, texts) })
 	lines := readLines(ctx, c.lines)
+	var late <-chan time.Time
 	for {
 		input := lines
 		if c.sending {
@@ -91,14 +95,17 @@ func (c *conversation) run(ctx context.Context) error {
 			case line.err != nil:
 				return line.err
 			case strings.TrimSpace(line.text) != "":
-				c.sending = true
+				c.sending, late = true, time.After(slow)
 				working.Go(func() {
 					r, err := c.room.Send(ctx, line.text)
 					results <- sent{line.text, r, err}
 				})
 			}
 		case s := <-results:
+			late = nil
 			err = c.report(s)
+		case <-late:
+			c.note("the last line is still on its way: the daemon, or a peer that reads slowly, takes its time")
 		case h := <-texts:
 			err = c.hear(h)
 		case <-ctx.Done():

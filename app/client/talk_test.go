@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"dchat/app/internal/apptest"
@@ -95,7 +96,7 @@ func (p *party) wantEnd(want error) {
 		if !errors.Is(err, want) {
 			p.t.Errorf("ended with %v, want %v", err, want)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(apptest.Patience):
 		p.t.Fatalf("it goes on; it has shown\n%q", p.out)
 	}
 }
@@ -126,6 +127,29 @@ func TestConversationSaysWhatBecameOfEachLine(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestConversationSaysThatALineIsStillOnItsWay(t *testing.T) {
+	const note = "-- the last line is still on its way"
+	synctest.Test(t, func(t *testing.T) {
+		p := startParty(t, false)
+		for range 2 { // each line has its own time
+			p.keys("hello\n")
+			time.Sleep(slow - time.Millisecond)
+			p.room.answers <- sent{receipt: chat.Receipt{Seq: 1, Peers: 1}}
+			synctest.Wait()
+		}
+		if strings.Contains(p.out.String(), note) {
+			t.Errorf("it shows %q", p.out)
+		}
+		p.keys("hello\n")
+		time.Sleep(time.Hour)
+		if n := strings.Count(p.out.String(), note); n != 1 {
+			t.Errorf("it says so %d times: %q", n, p.out)
+		}
+		p.interrupt()
+		p.wantEnd(nil)
+	})
 }
 
 func TestConversationShowsWhatIsSaid(t *testing.T) {
@@ -276,41 +300,41 @@ func TestChat(t *testing.T) {
 	d := startDaemon(t)
 	d.add("before")
 	p := start(t, "chat", "-e", d.endpoint())
-	p.stderr.WaitFor(t, ": 1 peer connected\n")
+	p.Stderr.WaitFor(t, ": 1 peer connected\n")
 	p.typeLine("hello")
-	p.stderr.WaitFor(t, "-- sent to 1 peer\n")
+	p.Stderr.WaitFor(t, "-- sent to 1 peer\n")
 	d.add("answer")
-	p.stdout.WaitFor(t, "> answer\n")
+	p.Stdout.WaitFor(t, "> answer\n")
 
 	again := d.restart()
-	p.stderr.WaitFor(t, "-- lost the daemon at tcp://127.0.0.1:")
-	p.stderr.WaitFor(t, "-- connected again; the daemon was restarted")
+	p.Stderr.WaitFor(t, "-- lost the daemon at tcp://127.0.0.1:")
+	p.Stderr.WaitFor(t, "-- connected again; the daemon was restarted")
 	p.typeLine("still here")
-	p.stdout.WaitFor(t, "<you> still here\n")
+	p.Stdout.WaitFor(t, "<you> still here\n")
 	again.add("me too")
-	p.stdout.WaitFor(t, "> me too\n")
+	p.Stdout.WaitFor(t, "> me too\n")
 	again.mu.Lock()
 	again.peers = nil
 	again.mu.Unlock()
 	p.typeLine("alone")
-	p.stderr.WaitFor(t, "-- nobody is connected: not sent\n")
+	p.Stderr.WaitFor(t, "-- nobody is connected: not sent\n")
 	_ = p.stdin.Close()
-	p.wantExit(exitNobody)
-	if strings.Contains(p.stdout.String(), "before") {
-		t.Errorf("it shows what was said before:\n%s", p.stdout)
+	p.WantExit(exitNobody)
+	if strings.Contains(p.Stdout.String(), "before") {
+		t.Errorf("it shows what was said before:\n%s", p.Stdout)
 	}
 }
 
 func TestChatSaysThatNothingIsSentWhileTheDaemonIsAway(t *testing.T) {
 	d := startDaemon(t)
 	p := start(t, "chat", "-e", d.endpoint())
-	p.stderr.WaitFor(t, "connected\n")
+	p.Stderr.WaitFor(t, "connected\n")
 	d.add("one")
-	p.stdout.WaitFor(t, "> one\n")
+	p.Stdout.WaitFor(t, "> one\n")
 	d.stop()
-	p.stderr.WaitFor(t, "-- lost the daemon")
+	p.Stderr.WaitFor(t, "-- lost the daemon")
 	p.typeLine("hello")
-	p.stderr.WaitFor(t, "-- not sent: no daemon at tcp://127.0.0.1:")
-	p.interrupt()
-	p.wantExit(exitUnreachable)
+	p.Stderr.WaitFor(t, "-- not sent: no daemon at tcp://127.0.0.1:")
+	p.End()
+	p.WantExit(exitUnreachable)
 }

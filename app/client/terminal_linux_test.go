@@ -75,7 +75,7 @@ func TestChatOnATerminalLeavesItAsItWas(t *testing.T) {
 	for name, leave := range map[string]func(p *process, keys *os.File){
 		"Ctrl-C":   func(_ *process, keys *os.File) { _, _ = io.WriteString(keys, "half typed\x03") },
 		"Ctrl-D":   func(_ *process, keys *os.File) { _, _ = io.WriteString(keys, "\x04") },
-		"a signal": func(p *process, _ *os.File) { p.interrupt() },
+		"a signal": func(p *process, _ *os.File) { p.End() },
 		"an error": func(_ *process, _ *os.File) {},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestChatOnATerminalLeavesItAsItWas(t *testing.T) {
 				d.replaceByStranger()
 			}
 			leave(p, keys)
-			p.wantExit(code)
+			p.WantExit(code)
 			if after := mode(t, terminal); after != before {
 				t.Errorf("its mode is %+v, and was %+v", after, before)
 			}
@@ -141,7 +141,7 @@ func TestScreenFollowsTheSizeOfTheTerminal(t *testing.T) {
 		if line.text != strings.Repeat("x", 30)+"y" {
 			t.Errorf("got %+v", line)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(apptest.Patience):
 		t.Fatalf("the screen shows %q", shown)
 	}
 	<-typed
@@ -158,7 +158,7 @@ func TestChatOnATerminalBeginsWithTheLastTexts(t *testing.T) {
 	p := startOn(t, terminal, terminal, "chat", "-e", d.endpoint())
 	shown.WaitFor(t, "> before 29\r\n")
 	_, _ = io.WriteString(keys, "\x04")
-	p.wantExit(exitDone)
+	p.WantExit(exitDone)
 	if n := strings.Count(shown.String(), "> before "); n != shownBefore {
 		t.Errorf("%d texts of before are shown, want %d", n, shownBefore)
 	}
@@ -173,5 +173,5 @@ func TestLocalnetOnATerminal(t *testing.T) {
 	_, _ = io.WriteString(keys, "hello\r")
 	shown.WaitFor(t, "> node 2 got “hello” after ")
 	_, _ = io.WriteString(keys, "\x04")
-	p.wantExit(exitDone)
+	p.WantExit(exitDone)
 }

@@ -113,22 +113,25 @@ func newFakeNode(slots ...session.Slot) *fakeNode {
 func TestEachSlotSaysWhatItIsDoing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := patient(memory(), func(*p2p.Settings) {})
-		sleeping := session.Slot{State: session.SlotSleeping}
+		sleeping := func(number int) session.Slot { return session.Slot{Number: number, State: session.SlotSleeping} }
 		p.Node = newFakeNode(
 			session.Slot{State: session.SlotConnected, Addr: peerAddr, Since: time.Now().Add(-time.Minute)},
-			sleeping, sleeping, sleeping,
-			session.Slot{State: session.SlotConnecting, Addr: seedAddr},
-			session.Slot{State: session.SlotWaiting, Err: errors.New("refused")},
+			sleeping(1), sleeping(2), sleeping(3),
+			session.Slot{Number: 4, State: session.SlotConnecting, Addr: seedAddr},
+			session.Slot{Number: 5, State: session.SlotWaiting, Err: errors.New("refused")},
+			sleeping(7), sleeping(9), // the numbers between them are of slots that have ended
 		)
 		var got []string
 		for _, c := range checksOf(Examine(t.Context(), p), StageSlot) {
 			got = append(got, c.Target+" "+string(c.Status)+" "+c.Detail)
 		}
 		want := strings.Join([]string{
-			"1 ok connected to tcp://198.51.100.2:2 for 1m0s",
-			"2-4 warn sleeping: there is no address to try",
-			"5 warn connecting to tcp://198.51.100.1:1",
-			"6 warn waiting before it tries the next address; last failure: refused",
+			"0 ok connected to tcp://198.51.100.2:2 for 1m0s",
+			"1-3 warn sleeping: there is no address to try",
+			"4 warn connecting to tcp://198.51.100.1:1",
+			"5 warn waiting before it tries the next address; last failure: refused",
+			"7 warn sleeping: there is no address to try",
+			"9 warn sleeping: there is no address to try",
 		}, "\n")
 		if strings.Join(got, "\n") != want {
 			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), want)

@@ -58,8 +58,8 @@ func (e *examination) connections() {
 	e.add(Check{Stage: StageConnections, Status: OK, Detail: count(len(e.channels), "peer") + ": " + strings.Join(parts, ", ")})
 }
 
-// slots reports each outbound slot, those that follow one another and do the same in
-// one.
+// slots reports each outbound slot, those with numbers that follow one another and do
+// the same in one.
 func (e *examination) slots() {
 	slots := e.Node.Slots()
 	if len(slots) == 0 {
@@ -68,16 +68,16 @@ func (e *examination) slots() {
 	}
 	for first := 0; first < len(slots); {
 		check := slotCheck(slots[first])
-		next := first + 1
-		for next < len(slots) && slotCheck(slots[next]) == check {
-			next++
+		last := first
+		for last+1 < len(slots) && slots[last+1].Number == slots[last].Number+1 && slotCheck(slots[last+1]) == check {
+			last++
 		}
-		check.Target = fmt.Sprint(first + 1)
-		if next > first+1 {
-			check.Target += fmt.Sprintf("-%d", next)
+		check.Target = fmt.Sprint(slots[first].Number)
+		if last > first {
+			check.Target += fmt.Sprintf("-%d", slots[last].Number)
 		}
 		e.add(check)
-		first = next
+		first = last + 1
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"dchat/app/internal/daemon"
+	"dchat/chat/jsonrpc"
 	"dchat/modules/logfx"
 	"dchat/modules/p2pfx"
 	"dchat/modules/rpcfx"
@@ -25,12 +26,33 @@ func Options(loaded *settingsfx.LoadedLilith) fx.Option {
 		rpcfx.Module,
 		fx.Provide(fx.Annotate(methods, fx.ParamTags(`group:"seeds"`), fx.ResultTags(`group:"rpc methods"`))),
 		fx.Invoke(rpcfx.Serve),
+		fx.Invoke(watch),
+		reloading(loaded),
 		daemon.Options(),
 	}
 	for _, n := range loaded.Networks {
 		options = append(options, network(n))
 	}
 	return fx.Options(options...)
+}
+
+type watched struct {
+	fx.In
+
+	Lifecycle fx.Lifecycle
+	Stop      fx.Shutdowner
+	Log       *zap.Logger
+	Seeds     []seed `group:"seeds"`
+	Server    *jsonrpc.Server
+}
+
+// watch ends the daemon when one of its networks or JSON-RPC cannot be reached any more.
+func watch(w watched) {
+	parts := []daemon.Failing{w.Server}
+	for _, s := range w.Seeds {
+		parts = append(parts, s.node)
+	}
+	daemon.Watch(w.Lifecycle, w.Stop, w.Log, parts...)
 }
 
 // network is the node of one network, whose lines in the log begin with the network's name.

@@ -26,8 +26,7 @@ func memory() transport.Set {
 // loadText loads a file, in which the networks keep nothing on disk.
 func loadText(t *testing.T, toml string) *settingsfx.LoadedLilith {
 	t.Helper()
-	i := invoke(t).withFile(t, toml)
-	loaded, err := settingsfx.LoadLilith(i.source(t))
+	loaded, err := settingsfx.LoadLilith(invoke(t).WithFile(t, toml).Source(t, settingsfx.LilithFlags))
 	if err != nil {
 		t.Fatal(err)
 	}

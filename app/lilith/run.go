@@ -7,8 +7,10 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/fx"
 
 	"dchat/app/internal/daemon"
+	"dchat/app/internal/version"
 	"dchat/modules/settingsfx"
 	"dchat/p2p/addr"
 )
@@ -32,11 +34,17 @@ by its address:
 Over JSON-RPC, at tcp://127.0.0.1:18927 by default, the method spawns lists every
 network with the addresses that are known of it.
 
-SIGINT, SIGTERM and SIGQUIT stop it cleanly; a second SIGINT stops it at once. What
-is changed in the file is in effect after a restart.
+A setting is taken from the first of: a flag, the environment (LILITH_ and the key,
+such as LILITH_NETWORK__DCHAT__SEEDS=tcp+tls://seed.example:50515 for a network that
+is in the file), the file, the defaults.
+
+SIGINT, SIGTERM and SIGQUIT stop it cleanly; a second SIGINT stops it at once.
+SIGHUP makes it read the configuration again: peers, seeds and the log level are
+applied at once, the rest at the next start. A file with a fault changes nothing.
 
 Exit codes: 0 stopped as asked, 1 could not start or stop, 2 wrong usage or
-configuration, 130 stopped at once.`
+configuration, 3 an address could not be listened on any more, for half a minute,
+130 stopped at once.`
 
 func command(env []string, stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
@@ -45,6 +53,7 @@ func command(env []string, stdout, stderr io.Writer) *cobra.Command {
 		Long:    help,
 		Example: "  lilith\n  lilith --config ~/seed.toml -v\n  lilith config show",
 		Args:    cobra.NoArgs,
+		Version: version.String(),
 	}
 	settingsfx.LilithFlags(root.PersistentFlags())
 	load := func(cmd *cobra.Command) (*settingsfx.LoadedLilith, error) {
@@ -56,11 +65,13 @@ func command(env []string, stdout, stderr io.Writer) *cobra.Command {
 		return loaded, nil
 	}
 	root.RunE = func(cmd *cobra.Command, _ []string) error {
+		hangups, release := daemon.TakeHangups()
+		defer release()
 		loaded, err := load(cmd)
 		if err != nil {
 			return err
 		}
-		return daemon.Serve(cmd.Context(), "lilith", &loaded.Report, explainer(loaded).Explain, stderr, Options(loaded))
+		return daemon.Serve(cmd.Context(), "lilith", &loaded.Report, explainer(loaded).Explain, stderr, Options(loaded), fx.Supply(hangups))
 	}
 	root.AddCommand(daemon.ConfigCommand("lilith", stdout, stderr, func(cmd *cobra.Command) (*settingsfx.Report, error) {
 		loaded, err := load(cmd)

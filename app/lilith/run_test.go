@@ -1,7 +1,6 @@
 package lilith
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
@@ -10,62 +9,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/spf13/pflag"
 
 	"dchat/app/internal/apptest"
-	"dchat/modules/settingsfx"
 )
 
-// patience is how long a test waits for what should come at once.
-const patience = 10 * time.Second
-
-// invocation is a command line of a test; its home is a directory of its own.
-type invocation struct {
-	home string
-	args []string
-}
-
-func invoke(t *testing.T, args ...string) *invocation {
+func invoke(t *testing.T, args ...string) *apptest.Invocation {
 	t.Helper()
-	return &invocation{home: t.TempDir(), args: args}
-}
-
-// withFile adds a configuration file.
-func (i *invocation) withFile(t *testing.T, text string) *invocation {
-	t.Helper()
-	file := filepath.Join(i.home, "test.toml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	i.args = append(i.args, "--config", file)
-	return i
-}
-
-func (i *invocation) env() []string { return []string{"HOME=" + i.home} }
-
-func (i *invocation) source(t *testing.T) settingsfx.Source {
-	t.Helper()
-	fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
-	settingsfx.LilithFlags(fs)
-	if err := fs.Parse(i.args); err != nil {
-		t.Fatal(err)
-	}
-	return settingsfx.Source{Flags: fs, Env: i.env()}
-}
-
-// run runs it to its end.
-func (i *invocation) run(t *testing.T) (code int, stdout, stderr string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	out, errs := apptest.NewOutput(), apptest.NewOutput()
-	code = Run(ctx, i.args, i.env(), out, errs)
-	if ctx.Err() != nil {
-		t.Fatalf("%q runs on:\n%s", i.args, errs)
-	}
-	return code, out.String(), errs.String()
+	return apptest.Invoke(t, Run, args...)
 }
 
 func TestWhatEndsAtOnce(t *testing.T) {
@@ -76,6 +26,7 @@ func TestWhatEndsAtOnce(t *testing.T) {
 		stdout, stderr string // what is in them; "" for nothing at all
 	}{
 		"help":            {[]string{"--help"}, 0, "Exit codes:", ""},
+		"version":         {[]string{"--version"}, 0, "lilith version ", ""},
 		"show":            {[]string{"config", "show"}, 0, `accept_addrs = ["tcp://127.0.0.1:50515/"]`, ""},
 		"check":           {[]string{"config", "check"}, 0, "the configuration that a first run writes is valid", ""},
 		"unknown flag":    {[]string{"--accept", "tcp://h:1"}, 2, "", "lilith: unknown flag: --accept\nRun 'lilith --help'"},
@@ -85,30 +36,23 @@ func TestWhatEndsAtOnce(t *testing.T) {
 		"unknown command": {[]string{"config", "chekc"}, 2, "", `lilith: unknown command "chekc"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			code, stdout, stderr := invoke(t, c.args...).run(t)
-			if code != c.code || !holds(stdout, c.stdout) || !holds(stderr, c.stderr) {
-				t.Errorf("exit code %d, want %d\nstdout: %q\n  want: %q\nstderr: %q\n  want: %q", code, c.code, stdout, c.stdout, stderr, c.stderr)
-			}
+			invoke(t, c.args...).Want(t, c.code, c.stdout, c.stderr)
 		})
 	}
 }
 
-func holds(text, part string) bool {
-	return part == "" && text == "" || part != "" && strings.Contains(text, part)
-}
-
 func TestTheHelpNamesTheExitCodes(t *testing.T) {
-	_, stdout, _ := invoke(t, "--help").run(t)
+	_, stdout, _ := invoke(t, "--help").Run(t)
 	_, codes, _ := strings.Cut(stdout, "Exit codes:")
 	codes, _, _ = strings.Cut(codes, "\n\n")
-	if got := regexp.MustCompile(`\d+`).FindAllString(codes, -1); !slices.Equal(got, []string{"0", "1", "2", "130"}) {
+	if got := regexp.MustCompile(`\d+`).FindAllString(codes, -1); !slices.Equal(got, []string{"0", "1", "2", "3", "130"}) {
 		t.Errorf("the help has the exit codes %q", got)
 	}
 }
 
 func TestAFaultyFileStartsNothing(t *testing.T) {
-	i := invoke(t).withFile(t, "[network.x]\naccept_adrs = []\nmagic_bytes = [1]\n")
-	code, stdout, stderr := i.run(t)
+	i := invoke(t).WithFile(t, "[network.x]\naccept_adrs = []\nmagic_bytes = [1]\n")
+	code, stdout, stderr := i.Run(t)
 	if code != 2 || stdout != "" || strings.Contains(stderr, "Starting") {
 		t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout, stderr)
 	}
@@ -117,7 +61,7 @@ func TestAFaultyFileStartsNothing(t *testing.T) {
 			t.Errorf("stderr is %q, want %q in it", stderr, want)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(i.home, ".local")); err == nil {
+	if _, err := os.Stat(filepath.Join(i.Home, ".local")); err == nil {
 		t.Error("there are files of a network")
 	}
 }
@@ -151,10 +95,10 @@ func TestAStartThatFailsSaysInOneLineWhatWhereAndWhatToDo(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			i := invoke(t, c.args...).withFile(t, c.file)
-			i.args = append(i.args, "--log", filepath.Join(i.home, "log"))
-			code, stdout, stderr := i.run(t)
-			want := "^lilith: " + strings.ReplaceAll(c.want, "FILE", regexp.QuoteMeta(i.home+"/test.toml")) + "\n$"
+			i := invoke(t, c.args...).WithFile(t, c.file)
+			i.Args = append(i.Args, "--log", filepath.Join(i.Home, "log"))
+			code, stdout, stderr := i.Run(t)
+			want := "^lilith: " + strings.ReplaceAll(c.want, "FILE", regexp.QuoteMeta(i.File())) + "\n$"
 			if code != 1 || stdout != "" || !regexp.MustCompile(want).MatchString(stderr) {
 				t.Errorf("exit code %d\nstdout: %q\nstderr: %q\n  want: %q", code, stdout, stderr, want)
 			}
@@ -164,18 +108,12 @@ func TestAStartThatFailsSaysInOneLineWhatWhereAndWhatToDo(t *testing.T) {
 
 func TestAHostListInUseIsRefusedWithItsNetwork(t *testing.T) {
 	file := fmt.Sprintf("[rpc]\nrpc_listen = \"tcp://127.0.0.1:0\"\n[network.x]\naccept_addrs = [\"tcp://127.0.0.1:0\"]\nlocalnet = true\nhostlist = %q\n", filepath.Join(t.TempDir(), "hosts"))
-	log := apptest.NewOutput()
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan int)
-	first := invoke(t).withFile(t, file)
-	go func() { ended <- Run(ctx, first.args, first.env(), apptest.NewOutput(), log) }()
-	log.WaitFor(t, "x.p2p: Listening")
-	code, _, stderr := invoke(t).withFile(t, file).run(t)
+	first := invoke(t).WithFile(t, file).Start(t)
+	first.Stderr.WaitFor(t, "x.p2p: Listening")
+	code, _, stderr := invoke(t).WithFile(t, file).Run(t)
 	if code != 1 || !regexp.MustCompile(`lilith: host list .* is in use by another .*: change network\.x\.hostlist in `).MatchString(stderr) {
 		t.Errorf("exit code %d, stderr %q", code, stderr)
 	}
-	cancel()
-	if code := <-ended; code != 0 {
-		t.Errorf("the first one ended with %d", code)
-	}
+	first.End()
+	first.WantExit(0)
 }

@@ -4,7 +4,9 @@
 // are used when there are any. The protocols in the value group "protocols" are
 // registered, in no particular order, and the transports in the value group
 // "transports", each a transport.Named, are added to those there are. OnStart and OnStop are the node's Start and
-// Stop; both run only if something asks for the node.
+// Stop; both run only if something asks for the node. What the node cannot mend while it
+// runs it reports by its Err: an application that is to end for it reads that, and calls
+// fx.Shutdowner with an exit code.
 //
 // To swap it, replace what it needs or what it provides at the root of the
 // application:

@@ -18,8 +18,9 @@
 //	fx.Replace(settings)                              // over settingsfx.Module
 //	fx.Supply(p2p.DefaultSettings(), chat.DefaultSettings(), …) // instead of it
 //
-// LoadLilith does the same for the seed daemon, whose file has a table for each network; its result
-// is supplied as it is.
+// LoadLilith does the same for the seed daemon, whose file has a table for each network, and whose
+// variables begin with LILITH_; its result is supplied as it is. The seeds of the network "my-net" are
+// LILITH_NETWORK__MY_NET__SEEDS.
 //
 // No other package of this module imports koanf.
 package settingsfx

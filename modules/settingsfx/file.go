@@ -14,6 +14,7 @@ import (
 // program is a daemon that has a configuration file.
 type program struct {
 	fileName    string
+	envPrefix   string // of the variables that are settings
 	defaultFile string // is written where there is no file yet
 	power       string // of those who reach its RPC
 }
@@ -21,7 +22,7 @@ type program struct {
 //go:embed default.toml
 var defaultFile string
 
-var dchatd = program{fileName: "dchatd_config.toml", defaultFile: defaultFile, power: "read and write as you"}
+var dchatd = program{fileName: "dchatd_config.toml", envPrefix: "DCHAT_", defaultFile: defaultFile, power: "read and write as you"}
 
 // maxFile is the size of the largest file that is read, in bytes.
 const maxFile = 1 << 20

@@ -95,41 +95,39 @@ func legacy(key, name string) (advice string, ok bool) {
 // clientEnv is for the dchat command: where its daemon is.
 const clientEnv = "DCHAT_ENDPOINT"
 
-// loadEnv adds the layer of the environment.
-func (l *loader) loadEnv() {
-	byName := make(map[string]string, len(l.known))
-	for key := range l.known {
-		byName[envName(key)] = key
+// loadEnv adds the layer of the environment, which sets these keys.
+func (l *loader) loadEnv(keys map[string]reflect.Type) {
+	byName := make(map[string][]string, len(keys))
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		byName[l.envName(key)] = append(byName[l.envName(key)], key)
 	}
 	l.load(env.Provider(".", env.Opt{
-		Prefix:      envPrefix,
+		Prefix:      l.envPrefix,
 		EnvironFunc: func() []string { return l.src.Env },
 		TransformFunc: func(name, text string) (string, any) {
 			origin := Origin{Kind: FromEnv, Name: name}
-			key, ok := byName[name]
-			switch {
+			switch named := byName[name]; {
 			case text == "" || name == clientEnv:
-				return "", nil
-			case ok:
-				l.Origins[key] = origin
-				return key, fromText(l.known[key], text)
-			}
-			if strings.Contains(name, "__") {
+			case len(named) == 1:
+				l.Origins[named[0]] = origin
+				return named[0], fromText(keys[named[0]], text)
+			case len(named) > 1:
+				problem := "this is " + strings.Join(named, " and ") + ": set them in the file"
+				l.faults = append(l.faults, Fault{Origin: origin, Problem: problem})
+			case strings.Contains(name, "__"):
 				problem := "no such setting; the nearest one is " + nearest(name, slices.Collect(maps.Keys(byName)))
 				l.faults = append(l.faults, Fault{Origin: origin, Problem: problem})
-			} else { // not of our making, perhaps: container platforms set DCHAT_PORT and the like
-				l.warn(origin, "has no effect: a setting has its table in its name, as "+envName("net.localnet"))
+			default: // not of our making, perhaps: container platforms set DCHAT_PORT and the like
+				l.warn(origin, "has no effect: a setting has its table in its name, as "+l.envName("log.level"))
 			}
 			return "", nil
 		},
 	}))
 }
 
-const envPrefix = "DCHAT_"
-
 // envName is the variable that sets a key.
-func envName(key string) string {
-	return envPrefix + strings.ToUpper(strings.NewReplacer(".", "__", "+", "_").Replace(key))
+func (p program) envName(key string) string {
+	return p.envPrefix + strings.ToUpper(strings.NewReplacer(".", "__", "+", "_", "-", "_").Replace(key))
 }
 
 // loadFlags adds the layer of the flags that were given.

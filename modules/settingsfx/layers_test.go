@@ -98,10 +98,10 @@ func TestEveryFlagHasAKeyAndEveryKeyAVariable(t *testing.T) {
 	}
 	names := make(map[string]string)
 	for key := range known {
-		if other, ok := names[envName(key)]; ok {
-			t.Errorf("%s sets %s and %s", envName(key), key, other)
+		if other, ok := names[dchatd.envName(key)]; ok {
+			t.Errorf("%s sets %s and %s", dchatd.envName(key), key, other)
 		}
-		names[envName(key)] = key
+		names[dchatd.envName(key)] = key
 	}
 }
 
@@ -158,7 +158,7 @@ func TestUnknownVariables(t *testing.T) {
 		t.Errorf("got %v, want %s", faults, want)
 	}
 	loaded := setup{toml: defaultFile, env: []string{"DCHAT_OUTBOUND_SLOTS=3", "OUTBOUND_SLOTS=3", "DCHAT_PORT=tcp://10.0.0.1:1"}}.mustLoad(t)
-	if loaded.P2P.OutboundConnections != 8 || len(loaded.Warnings) != 2 || !strings.HasPrefix(loaded.Warnings[0], "DCHAT_OUTBOUND_SLOTS: has no effect: a setting has its table in its name, as DCHAT_NET__LOCALNET") {
+	if loaded.P2P.OutboundConnections != 8 || len(loaded.Warnings) != 2 || !strings.HasPrefix(loaded.Warnings[0], "DCHAT_OUTBOUND_SLOTS: has no effect: a setting has its table in its name, as DCHAT_LOG__LEVEL") {
 		t.Errorf("got %d slots, warnings %q", loaded.P2P.OutboundConnections, loaded.Warnings)
 	}
 }

@@ -20,7 +20,7 @@ import (
 //go:embed lilith.toml
 var lilithFile string
 
-var lilith = program{fileName: "lilith_config.toml", defaultFile: lilithFile, power: "list the addresses it knows"}
+var lilith = program{fileName: "lilith_config.toml", envPrefix: "LILITH_", defaultFile: lilithFile, power: "list the addresses it knows"}
 
 // LoadedLilith is a configuration of the seed daemon without faults.
 type LoadedLilith struct {
@@ -29,6 +29,8 @@ type LoadedLilith struct {
 	Log      logfx.Settings
 
 	Report
+
+	source Source
 }
 
 // Network is one of the networks that a seed daemon serves.
@@ -46,8 +48,8 @@ func LilithFlags(fs *pflag.FlagSet) {
 }
 
 // LoadLilith reads the configuration of the seed daemon, as Load does that of a node. The
-// file without --config is $XDG_CONFIG_HOME/darkfi/lilith_config.toml, and of the environment
-// nothing but the directories is used. The error is a *ConfigError with all faults there are.
+// file without --config is $XDG_CONFIG_HOME/darkfi/lilith_config.toml, and variables begin with
+// LILITH_; they change the networks that are in the file, and add none. The error is a *ConfigError with all faults there are.
 func LoadLilith(src Source) (*LoadedLilith, error) {
 	l := newLoader(src, lilith)
 	l.RPC.Listen = addr.MustParse("tcp://127.0.0.1:18927")
@@ -58,7 +60,7 @@ func LoadLilith(src Source) (*LoadedLilith, error) {
 	if err := l.failure(); err != nil {
 		return nil, err
 	}
-	return &LoadedLilith{Networks: networks, RPC: l.RPC, Log: l.Log, Report: l.Report}, nil
+	return &LoadedLilith{Networks: networks, RPC: l.RPC, Log: l.Log, Report: l.Report, source: src}, nil
 }
 
 // lilithSchema is what the file of the seed daemon has beside its networks.
@@ -102,7 +104,10 @@ func (l *loader) readLilith(text string) []Network {
 	l.fields = appendFields(nil, reflect.ValueOf(&tables).Elem(), "", "")
 	l.known = types(l.fields)
 	l.knowNetworks(raw)
+	variables := maps.Clone(l.known) // those of the networks that there are
+	maps.Copy(l.known, types(networkFields(anyNetwork, &networkTable{})))
 	l.addFile(raw)
+	l.loadEnv(variables)
 	l.loadFlags()
 
 	var networks []Network
@@ -130,7 +135,6 @@ func (l *loader) knowNetworks(raw map[string]any) {
 		}
 		maps.Copy(l.known, types(networkFields(name, &networkTable{})))
 	}
-	maps.Copy(l.known, types(networkFields(anyNetwork, &networkTable{})))
 }
 
 func isNetworkName(name string) bool {

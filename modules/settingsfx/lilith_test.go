@@ -19,16 +19,23 @@ import (
 	"dchat/p2p/wire"
 )
 
-// loadLilith loads a file of the seed daemon, which is in a home directory of its own.
-func loadLilith(t *testing.T, toml string, args ...string) (loaded *LoadedLilith, file string, err error) {
+// lilithSource is a file of the seed daemon, which is in a home directory of its own.
+func lilithSource(t *testing.T, toml string, args ...string) Source {
 	t.Helper()
 	home := t.TempDir()
-	file = filepath.Join(home, "test.toml")
+	file := filepath.Join(home, "test.toml")
 	if err := os.WriteFile(file, []byte(toml), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	loaded, err = LoadLilith(Source{Flags: parseLilith(t, append([]string{"--config", file}, args...)...), Env: []string{"HOME=" + home}})
-	return loaded, file, err
+	return Source{Flags: parseLilith(t, append([]string{"--config", file}, args...)...), Env: []string{"HOME=" + home}}
+}
+
+// loadLilith loads a file of the seed daemon.
+func loadLilith(t *testing.T, toml string, args ...string) (loaded *LoadedLilith, file string, err error) {
+	t.Helper()
+	src := lilithSource(t, toml, args...)
+	loaded, err = LoadLilith(src)
+	return loaded, src.Flags.Lookup("config").Value.String(), err
 }
 
 func mustLoadLilith(t *testing.T, toml string, args ...string) *LoadedLilith {
@@ -334,4 +341,71 @@ func FuzzLilithFile(f *testing.F) {
 			t.Error("no network and no fault")
 		}
 	})
+}
+
+func TestVariablesChangeTheNetworksOfTheSeed(t *testing.T) {
+	const file = "[network.my-net]\naccept_addrs = [\"tcp://h:1\"]\nseeds = [\"tcp://s:1\"]\n[rpc]\nrpc_listen = \"tcp://127.0.0.1:1\"\n[log]\nlevel = \"warn\"\n"
+	src := lilithSource(t, file, "--rpc-listen", "tcp://127.0.0.1:3")
+	src.Env = append(src.Env,
+		"LILITH_NETWORK__MY_NET__SEEDS=tcp://s:2,tcp://s:3", "LILITH_NETWORK__MY_NET__MAGIC_BYTES=[1, 2, 3, 4]", "LILITH_NETWORK__MY_NET__LOCALNET=true",
+		"LILITH_LOG__LEVEL=error", "LILITH_RPC__RPC_LISTEN=tcp://127.0.0.1:2", "LILITH_LOG__FILE=", "DCHAT_LOG__LEVEL=debug")
+	loaded, err := LoadLilith(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := loaded.Networks[0].P2P
+	if want := []addr.Addr{addr.MustParse("tcp://s:2"), addr.MustParse("tcp://s:3")}; !slices.Equal(s.Seeds, want) || s.MagicBytes != [4]byte{1, 2, 3, 4} || !s.Localnet {
+		t.Errorf("got %+v", s)
+	}
+	if loaded.Log.Level != zapcore.ErrorLevel || loaded.RPC.Listen != addr.MustParse("tcp://127.0.0.1:3") {
+		t.Errorf("got %+v, %+v", loaded.Log, loaded.RPC)
+	}
+	if where := loaded.Where("network.my-net.seeds"); where != "LILITH_NETWORK__MY_NET__SEEDS" {
+		t.Errorf("the seeds are to be changed in %s", where)
+	}
+}
+
+func TestVariablesOfTheSeedThatAreWrong(t *testing.T) {
+	const file = "[network.net]\naccept_addrs = [\"tcp://h:1\"]\n[network.my-net]\naccept_addrs = [\"tcp://h:2\"]\n[network.my_net]\naccept_addrs = [\"tcp://h:3\"]\n"
+	for variable, want := range map[string]string{
+		"LILITH_NETWORK__NTE__SEEDS=tcp://s:1":    "LILITH_NETWORK__NTE__SEEDS: no such setting; the nearest one is LILITH_NETWORK__NET__SEEDS",
+		"LILITH_NETWORK__NAME__SEEDS=tcp://s:1":   "LILITH_NETWORK__NAME__SEEDS: no such setting; ",
+		"LILITH_NETWORK__NET__LOCALNET=2":         `LILITH_NETWORK__NET__LOCALNET: network.net.localnet = "2": give true or false`,
+		"LILITH_NETWORK__MY_NET__SEEDS=tcp://s:1": "LILITH_NETWORK__MY_NET__SEEDS: this is network.my-net.seeds and network.my_net.seeds: set them in the file",
+	} {
+		src := lilithSource(t, file)
+		src.Env = append(src.Env, variable)
+		if _, err := LoadLilith(src); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s\ngives %v\nwant  %s", variable, err, want)
+		}
+	}
+}
+
+func TestReloadOfTheSeedReadsTheFileAgain(t *testing.T) {
+	const one, two = "[network.one]\naccept_addrs = [\"tcp://h:1\"]\n", "[network.two]\naccept_addrs = [\"tcp://h:2\"]\n"
+	src := lilithSource(t, one+two)
+	src.Env = append(src.Env, "LILITH_NETWORK__ONE__SEEDS=tcp://s:1")
+	first, err := LoadLilith(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(first.File, []byte("[network.one]\naccept_addrs = [\"tcp://h:3\"]\npeers = [\"tcp://p:1\"]\n[network.three]\naccept_addrs = [\"tcp://h:2\"]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	second, err := first.Reload()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := second.Changed(&first.Report), []string{"network.one.accept_addrs", "network.one.peers", "network.three", "network.two"}; !slices.Equal(got, want) {
+		t.Errorf("changed: %q, want %q", got, want)
+	}
+	if got := second.Networks[0].P2P.Seeds; len(got) != 1 {
+		t.Errorf("the variable is not read again: %v", got)
+	}
+	if err := os.Remove(first.File); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.Reload(); err == nil || !strings.Contains(err.Error(), "there is no such file") {
+		t.Errorf("without the file: %v", err)
+	}
 }

@@ -22,8 +22,8 @@ type Source struct {
 	// Flags are those that Flags declared, parsed; nil is none.
 	Flags *pflag.FlagSet
 
-	// Env is the environment as name=value, such as os.Environ(). Beside the DCHAT_ variables
-	// it gives the home directory (HOME) and where configurations live (XDG_CONFIG_HOME).
+	// Env is the environment as name=value, such as os.Environ(). Beside the DCHAT_ variables,
+	// LILITH_ for LoadLilith, it gives the home directory (HOME) and where configurations live (XDG_CONFIG_HOME).
 	Env []string
 
 	// ReadOnly writes no file. Where a default file would have been written its text is
@@ -120,7 +120,7 @@ func newLoader(src Source, p program) *loader {
 func (l *loader) read(text string) {
 	if raw, ok := l.parseFile(text); ok {
 		l.addFile(raw)
-		l.loadEnv()
+		l.loadEnv(l.known)
 		l.loadFlags()
 		l.decode()
 	}

@@ -34,11 +34,11 @@ func TestReloadReadsTheFileAgainUnderTheSameFlagsAndEnvironment(t *testing.T) {
 	if first.P2P.NodeID != "a" {
 		t.Error("what was loaded first has changed")
 	}
-	if got, want := second.Changed(first), []string{"net.node_id", "net.peers"}; !slices.Equal(got, want) {
+	if got, want := second.Changed(&first.Report), []string{"net.node_id", "net.peers"}; !slices.Equal(got, want) {
 		t.Errorf("changed: %q, want %q", got, want)
 	}
 	third, err := second.Reload()
-	if err != nil || !reflect.DeepEqual(third.P2P, second.P2P) || third.Changed(second) != nil {
+	if err != nil || !reflect.DeepEqual(third.P2P, second.P2P) || third.Changed(&second.Report) != nil {
 		t.Errorf("the same again: %+v, %v", third, err)
 	}
 }
@@ -109,7 +109,7 @@ func TestChangedNamesTheKeysThatDiffer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before, after := setup{toml: c.before}.mustLoad(t), setup{toml: c.after}.mustLoad(t)
-			if got := after.Changed(before); !slices.Equal(got, c.want) {
+			if got := after.Changed(&before.Report); !slices.Equal(got, c.want) {
 				t.Errorf("got  %q\nwant %q", got, c.want)
 			}
 		})

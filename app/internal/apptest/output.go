@@ -9,9 +9,6 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what should come at once.
-const patience = 10 * time.Second
-
 // Output collects what a program writes, and waits for parts of it. It is safe for
 // concurrent use; make it with NewOutput.
 type Output struct {
@@ -39,10 +36,10 @@ func (o *Output) String() string {
 	return o.text.String()
 }
 
-// WaitFor waits until part has been written; after ten seconds the test fails.
+// WaitFor waits until part has been written; after Patience the test fails.
 func (o *Output) WaitFor(t testing.TB, part string) {
 	t.Helper()
-	timeout := time.After(patience)
+	timeout := time.After(Patience)
 	for {
 		o.mu.Lock()
 		found, written := strings.Contains(o.text.String(), part), o.written

@@ -100,7 +100,9 @@ func (d *Daemon) Run(ctx context.Context) (int, error) {
 		}
 	}
 	defer d.abortOnInterrupt()()
-	d.Log.Info("Caught termination signal, cleaning up and exiting...")
+	if code == 0 { // else it was a module, which has said why
+		d.Log.Info("Caught termination signal, cleaning up and exiting...")
+	}
 	if cancel(); started != nil {
 		d.Log.Debug("Stopped while starting", zap.Error(<-started))
 	}

@@ -13,6 +13,7 @@ import (
 const (
 	Failed  = 1   // the start or the stop failed
 	Usage   = 2   // a flag, the environment or the configuration file is wrong; nothing was started
+	Lost    = 3   // an address could not be listened on any more
 	Aborted = 130 // a second SIGINT
 )
 
