@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"dchat/cmd/internal/proc"
 )
 
 // run runs dchatd with just these arguments until it ends by itself.
@@ -14,8 +16,8 @@ func run(t *testing.T, s setup, args ...string) (code int, stdout, stderr string
 	t.Helper()
 	s.bare, s.args = true, args
 	d := s.launch(t)
-	code = d.exit(patience)
-	return code, d.stdout.String(), d.stderr.String()
+	code = d.Exit()
+	return code, d.Stdout(), d.Stderr()
 }
 
 // A configuration that is wrong starts nothing: status 2, and a line for each fault that names the
@@ -59,7 +61,7 @@ func TestWrongConfiguration(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := setup{home: newHome(t), toml: c.toml}
+			s := setup{home: proc.NewHome(t), toml: c.toml}
 			place := fmt.Sprintf("%s:%d: ", configFile(s.home), c.line)
 			for _, args := range [][]string{nil, {"config", "check"}, {"config", "show"}} {
 				code, stdout, stderr := run(t, s, args...)
@@ -107,10 +109,10 @@ func TestEveryFaultIsTold(t *testing.T) {
 // The first run writes the configuration file, says where, and runs.
 func TestFirstRun(t *testing.T) {
 	t.Parallel()
-	s := setup{home: newHome(t)}
+	s := setup{home: proc.NewHome(t)}
 	d := s.start(t)
 	file := configFile(s.home)
-	d.logged("Wrote a configuration file with the defaults file=" + regexp.QuoteMeta(file))
+	d.Logged("Wrote a configuration file with the defaults file=" + regexp.QuoteMeta(file))
 	written, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -119,10 +121,10 @@ func TestFirstRun(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	d.stop()
+	d.Stop()
 
 	again := s.start(t)
-	if strings.Contains(again.stderr.String(), "Wrote") {
+	if strings.Contains(again.Stderr(), "Wrote") {
 		t.Error("the second run wrote it again")
 	}
 	if now, err := os.ReadFile(file); err != nil || string(now) != string(written) {
@@ -144,7 +146,7 @@ func TestFirstRun(t *testing.T) {
 func TestPrecedence(t *testing.T) {
 	t.Parallel()
 	s := setup{
-		home: newHome(t),
+		home: proc.NewHome(t),
 		toml: "verbose = 1\n[net]\nactive_profiles = [\"tcp\"]\noutbound_connections = 1\ninbound_connections = 2\ngetaddrs_max = 3\n[net.profiles.tcp]\n",
 		env:  []string{"DCHAT_NET__OUTBOUND_CONNECTIONS=4", "DCHAT_NET__INBOUND_CONNECTIONS=5"},
 	}
@@ -161,7 +163,7 @@ func TestPrecedence(t *testing.T) {
 	if code != 0 || stdout != configFile(s.home)+" is valid\n" || !strings.Contains(stderr, "warning: ") || !strings.Contains(stderr, "verbose has no effect") {
 		t.Errorf("status %d, %q, %q", code, stdout, stderr)
 	}
-	setup{home: s.home}.start(t).logged("WARN .*verbose has no effect")
+	setup{home: s.home}.start(t).Logged("WARN .*verbose has no effect")
 }
 
 // shows checks that there is a line with that setting and that origin.
@@ -175,9 +177,9 @@ func shows(t *testing.T, shown, setting, origin string) {
 // Every flag of the reference is taken, with its value.
 func TestFlags(t *testing.T) {
 	t.Parallel()
-	home := newHome(t)
+	home := proc.NewHome(t)
 	file := filepath.Join(home, "my.toml")
-	writeFile(t, file, "[net]\n[net.profiles.tcp]\n[net.profiles.\"tcp+tls\"]\n")
+	proc.WriteFile(t, file, "[net]\n[net.profiles.tcp]\n[net.profiles.\"tcp+tls\"]\n")
 	flags := []struct{ flag, value, setting string }{
 		{"--log", "/tmp/x", `file = "/tmp/x"`},
 		{"--rpc-listen", "tcp://127.0.0.1:7", `rpc_listen = "tcp://127.0.0.1:7/"`},

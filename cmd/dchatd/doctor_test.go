@@ -1,11 +1,11 @@
 package main_test
 
 import (
-	"net"
 	"strings"
 	"testing"
 
 	"dchat/app/client"
+	"dchat/cmd/internal/proc"
 )
 
 // doctor runs `dchat doctor` with the home of a daemon, and returns its exit code and
@@ -41,7 +41,7 @@ func TestDoctorOfADaemonWithAWrongSeed(t *testing.T) {
 			seed := setup{env: []string{c.env}}.start(t)
 			address := strings.TrimSuffix(seed.addr().String(), "/")
 			d := setup{args: []string{"--localnet", "--seeds", address}}.start(t)
-			code, report := doctor(t, d.home, "-e", d.rpc.String())
+			code, report := doctor(t, d.Home, "-e", d.RPC.String())
 			if code != 1 {
 				t.Errorf("exit code %d", code)
 			}
@@ -53,14 +53,9 @@ func TestDoctorOfADaemonWithAWrongSeed(t *testing.T) {
 
 func TestDoctorOfADaemonWhoseSeedIsDown(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := "tcp://" + l.Addr().String()
-	_ = l.Close()
+	address := strings.TrimSuffix(proc.FreeAddress(t), "/")
 	d := setup{args: []string{"--seeds", address}}.start(t)
-	code, report := doctor(t, d.home, "-e", d.rpc.String())
+	code, report := doctor(t, d.Home, "-e", d.RPC.String())
 	if code != 1 {
 		t.Errorf("exit code %d", code)
 	}
@@ -73,23 +68,23 @@ func TestDoctorOfAConnectedDaemon(t *testing.T) {
 	peer := setup{}.start(t)
 	address := strings.TrimSuffix(peer.addr().String(), "/")
 	d := setup{args: []string{"--localnet", "--peers", address, "--seeds", seed.addr().String()}}.start(t)
-	d.peers(1, patience)
-	code, report := doctor(t, d.home, "-e", d.rpc.String())
+	d.peers(1, proc.Patience)
+	code, report := doctor(t, d.Home, "-e", d.RPC.String())
 	if code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	wantParts(t, report, " !    addresses       it knows nobody but you", "ok  listening         "+strings.TrimSuffix(d.addr().String(), "/")+": it listens", "ok  peer              "+address+": connected for ", "ok  clock             right", "\n\nConnected to ")
 	for name, other := range map[string]*daemon{"seed": seed, "peer": peer} {
-		if log := other.stderr.String(); strings.Contains(log, "broke the protocol") || strings.Contains(log, "anned") {
+		if log := other.Stderr(); strings.Contains(log, "broke the protocol") || strings.Contains(log, "anned") {
 			t.Errorf("the %s took offence:\n%s", name, log)
 		}
 	}
 	t.Run("whose file was changed", func(t *testing.T) {
-		writeFile(t, configFile(d.home), "[net]\noutbound_connections = 3\n")
-		_, report := doctor(t, d.home, "-e", d.rpc.String())
+		proc.WriteFile(t, configFile(d.Home), "[net]\noutbound_connections = 3\n")
+		_, report := doctor(t, d.Home, "-e", d.RPC.String())
 		wantParts(t, report, "changed since the daemon was started: ", "net.outbound_connections")
-		writeFile(t, configFile(d.home), "[nett]\n")
-		_, report = doctor(t, d.home, "-e", d.rpc.String())
+		proc.WriteFile(t, configFile(d.Home), "[nett]\n")
+		_, report = doctor(t, d.Home, "-e", d.RPC.String())
 		wantParts(t, report, "unknown table", "the daemon runs on the configuration as it was before")
 	})
 }
@@ -98,8 +93,8 @@ func TestDoctorWithoutADaemon(t *testing.T) {
 	t.Parallel()
 	seed := setup{}.start(t)
 	address := strings.TrimSuffix(seed.addr().String(), "/")
-	home := newHome(t)
-	writeFile(t, configFile(home), "[rpc]\nrpc_listen = \"unix://"+home+"/none\"\n[net]\nactive_profiles = [\"tcp\"]\nseeds = [\""+address+"\"]\ninbound = [\""+address+"\"]\n[net.profiles.tcp]\n")
+	home := proc.NewHome(t)
+	proc.WriteFile(t, configFile(home), "[rpc]\nrpc_listen = \"unix://"+home+"/none\"\n[net]\nactive_profiles = [\"tcp\"]\nseeds = [\""+address+"\"]\ninbound = [\""+address+"\"]\n[net.profiles.tcp]\n")
 	code, report := doctor(t, home)
 	if code != 3 {
 		t.Errorf("exit code %d", code)

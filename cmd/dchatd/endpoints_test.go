@@ -12,8 +12,8 @@ import (
 
 // bound waits until the RPC listens on the port it has chosen, and returns its address.
 func (d *daemon) bound() addr.Addr {
-	d.t.Helper()
-	return addr.MustParse(d.logged(`rpc: Listening addr=(\S+)`)[1])
+	d.T.Helper()
+	return addr.MustParse(d.Logged(`rpc: Listening addr=(\S+)`)[1])
 }
 
 // The same methods answer at every kind of address.
@@ -27,10 +27,10 @@ func TestEndpoints(t *testing.T) {
 			}
 			d := s.start(t)
 			if scheme != "unix" {
-				d.rpc = d.bound()
+				d.RPC = d.bound()
 			}
 			peer := connect(t, d)
-			c := d.client()
+			c := d.Client()
 			events, err := c.Subscribe(t.Context(), "chat.subscribe", nil)
 			if err != nil {
 				t.Fatal(err)
@@ -43,7 +43,7 @@ func TestEndpoints(t *testing.T) {
 			if _, err := events.Next(t.Context()); err != nil {
 				t.Error(err)
 			}
-			if path, ok := d.rpc.FilePath(); ok {
+			if path, ok := d.RPC.FilePath(); ok {
 				info, err := os.Stat(path)
 				if err != nil || info.Mode().Perm() != 0o600 {
 					t.Errorf("mode %v, %v", info.Mode(), err)
@@ -86,7 +86,7 @@ func post(t *testing.T, at addr.Addr, method, body string, header map[string]str
 func TestBrowsersAreRefused(t *testing.T) {
 	t.Parallel()
 	d := setup{rpc: "http+tcp://127.0.0.1:0"}.start(t)
-	d.rpc = d.bound()
+	d.RPC = d.bound()
 	connect(t, d)
 	send := strings.TrimSpace(request(1, "send", `["hello"]`))
 	for name, c := range map[string]struct {
@@ -99,7 +99,7 @@ func TestBrowsersAreRefused(t *testing.T) {
 		"null origin":    {http.MethodPost, map[string]string{"Content-Type": "application/json", "Origin": "null"}, 403},
 		"foreign host":   {http.MethodPost, map[string]string{"Content-Type": "application/json", "Host": "evil.example"}, 403},
 		"foreign host, our port": {http.MethodPost, map[string]string{"Content-Type": "application/json",
-			"Host": "evil.example:" + d.rpc.HostPort()[strings.LastIndexByte(d.rpc.HostPort(), ':')+1:]}, 403},
+			"Host": "evil.example:" + d.RPC.HostPort()[strings.LastIndexByte(d.RPC.HostPort(), ':')+1:]}, 403},
 		"cross-site":        {http.MethodPost, map[string]string{"Content-Type": "application/json", "Sec-Fetch-Site": "cross-site"}, 403},
 		"same-site":         {http.MethodPost, map[string]string{"Content-Type": "application/json", "Sec-Fetch-Site": "same-site"}, 403},
 		"form":              {http.MethodPost, map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Origin": "http://evil.example"}, 403},
@@ -110,7 +110,7 @@ func TestBrowsersAreRefused(t *testing.T) {
 		"get without marks": {http.MethodGet, nil, 405},
 	} {
 		before := len(ask[[]rpcEntry](d, "chat.history"))
-		if got := post(t, d.rpc, c.method, send, c.header); got != c.want {
+		if got := post(t, d.RPC, c.method, send, c.header); got != c.want {
 			t.Errorf("%s: status %d, want %d", name, got, c.want)
 		}
 		if ran := len(ask[[]rpcEntry](d, "chat.history")) > before; ran != (c.want == 200) {
@@ -123,7 +123,7 @@ func TestBrowsersAreRefused(t *testing.T) {
 func TestPostToTheLinePort(t *testing.T) {
 	t.Parallel()
 	d := setup{rpc: "tcp://127.0.0.1:0"}.start(t)
-	d.rpc = d.bound()
+	d.RPC = d.bound()
 	connect(t, d)
 	body := request(1, "send", `["from a web page"]`)
 	for name, text := range map[string]string{
@@ -134,7 +134,7 @@ func TestPostToTheLinePort(t *testing.T) {
 		"empty line first":    "\n" + body,
 		"line that is a text": "\"x\"\n" + body,
 	} {
-		c := dialRPC(t, d.rpc)
+		c := dialRPC(t, d.RPC)
 		c.write(text)
 		got, closed := c.settled()
 		failure, _ := got[0]["error"].(map[string]any)

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"dchat/chat"
+	"dchat/cmd/internal/proc"
 	"dchat/p2p/p2ptest"
 	"dchat/p2p/transport"
 	"dchat/p2p/wire"
@@ -66,7 +67,7 @@ func misbehave(t *testing.T, d *daemon) {
 	d.refused(-32601, "method "+evil)
 	d.refused(-32602, "send", map[string]any{evil: evil})
 	d.refused(-32602, "chat.history", map[string]any{evil: 1})
-	c := dialRPC(t, d.rpc)
+	c := dialRPC(t, d.RPC)
 	c.write("\x1b[31m\n")
 	c.settled()
 }
@@ -85,8 +86,8 @@ func TestStrangersDoNotWriteTheLog(t *testing.T) {
 			raw := strings.ReplaceAll(evil, "\x00", "") // which no argument can hold
 			d := setup{args: append(args, "--rpc-disabled-methods", "disabled "+raw)}.start(t)
 			misbehave(t, d)
-			d.stop()
-			log := d.stderr.String()
+			d.Stop()
+			log := d.Stderr()
 			if bad := unprintable(log); bad != "" {
 				t.Errorf("raw characters %s", bad)
 			}
@@ -111,14 +112,14 @@ func TestStrangersDoNotWriteTheLog(t *testing.T) {
 // With --log all of it goes to a file of the user's own, to which later runs add.
 func TestLogFile(t *testing.T) {
 	t.Parallel()
-	home := newHome(t)
+	home := proc.NewHome(t)
 	file := filepath.Join(home, "dchatd.log")
 	s := setup{home: home, args: []string{"-l", file}}
 	for range 2 {
 		d := s.launch(t)
 		ask[string](d, "ping")
-		d.stop()
-		if said := d.stderr.String(); said != "" {
+		d.Stop()
+		if said := d.Stderr(); said != "" {
 			t.Errorf("on standard error: %q", said)
 		}
 	}

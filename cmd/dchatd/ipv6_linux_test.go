@@ -3,6 +3,8 @@ package main_test
 import (
 	"fmt"
 	"testing"
+
+	"dchat/cmd/internal/proc"
 )
 
 // ip6 gives the machine an IPv6 address that looks public, in a network of its own, and returns it.
@@ -32,6 +34,6 @@ func TestOwnIPv6AddressesAreFoundOutAndTold(t *testing.T) {
 		port, _ := d.addr().Port()
 		w[fmt.Sprintf("tcp://[%s]:%d/", ip, port)] = d
 	}
-	eventually(t, patience, w.complete)
+	proc.Eventually(t, proc.Patience, w.complete)
 	w.wantNoBans(t)
 }

@@ -11,49 +11,50 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dchat/cmd/internal/proc"
 	"dchat/p2p/p2ptest"
 	"dchat/p2p/transport"
 )
 
 // proc reads a file of /proc about the daemon.
 func (d *daemon) proc(name string) string {
-	d.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", d.cmd.Process.Pid, name))
+	d.T.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", d.Pid(), name))
 	if err != nil {
-		d.t.Fatal(err)
+		d.T.Fatal(err)
 	}
 	return string(text)
 }
 
 // descriptors is how many files and sockets the daemon has open.
 func (d *daemon) descriptors() int {
-	d.t.Helper()
-	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", d.cmd.Process.Pid))
+	d.T.Helper()
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", d.Pid()))
 	if err != nil {
-		d.t.Fatal(err)
+		d.T.Fatal(err)
 	}
 	return len(open)
 }
 
 // memory is the daemon's resident set in bytes.
 func (d *daemon) memory() int {
-	d.t.Helper()
+	d.T.Helper()
 	pages, err := strconv.Atoi(strings.Fields(d.proc("statm"))[1])
 	if err != nil {
-		d.t.Fatal(err)
+		d.T.Fatal(err)
 	}
 	return pages * os.Getpagesize()
 }
 
 // cpu is the time the daemon has computed for.
 func (d *daemon) cpu() time.Duration {
-	d.t.Helper()
+	d.T.Helper()
 	fields := strings.Fields(d.proc("stat")) // the name, field 2, has no space
 	var ticks int
 	for _, field := range fields[13:15] { // in user and kernel mode, in 1/100 s
 		n, err := strconv.Atoi(field)
 		if err != nil {
-			d.t.Fatal(err)
+			d.T.Fatal(err)
 		}
 		ticks += n
 	}
@@ -66,7 +67,7 @@ func TestConnectionsComeAndGo(t *testing.T) {
 	const growth = 64 << 20
 	d := setup{args: []string{"--inbound-slots", "100"}}.start(t)
 	connect(t, d).Close(false)
-	d.peers(0, patience)
+	d.peers(0, proc.Patience)
 	descriptors, memory := d.descriptors(), d.memory()
 	ends := []func(p *p2ptest.Peer){
 		func(*p2ptest.Peer) {}, // without a word
@@ -82,7 +83,7 @@ func TestConnectionsComeAndGo(t *testing.T) {
 		ends[i%len(ends)](p)
 		p.Close(i%2 == 0)
 	}
-	eventually(t, patience, func() error {
+	proc.Eventually(t, proc.Patience, func() error {
 		if now := d.descriptors(); now > descriptors {
 			return fmt.Errorf("%d descriptors, %d before", now, descriptors)
 		}
@@ -99,7 +100,7 @@ func TestConnectionsComeAndGo(t *testing.T) {
 func TestOutOfDescriptors(t *testing.T) {
 	d := setup{args: []string{"--inbound-slots", "1000"}}.start(t)
 	at := d.addr()
-	if err := unix.Prlimit(d.cmd.Process.Pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 64, Max: 64}, nil); err != nil {
+	if err := unix.Prlimit(d.Pid(), unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 64, Max: 64}, nil); err != nil {
 		t.Fatal(err)
 	}
 	var clients []net.Conn
@@ -111,9 +112,9 @@ func TestOutOfDescriptors(t *testing.T) {
 		t.Cleanup(func() { _ = c.Close() })
 		clients = append(clients, c)
 	}
-	d.logged("Accepting a connection failed.*too many open files")
+	d.Logged("Accepting a connection failed.*too many open files")
 	begun, cpu := time.Now(), d.cpu()
-	d.logged(`(?s)(Accepting a connection failed.*){9}`)
+	d.Logged(`(?s)(Accepting a connection failed.*){9}`)
 	if took, computed := time.Since(begun), d.cpu()-cpu; took < time.Second || computed > took/4 {
 		t.Errorf("9 failed accepts took %v, and the daemon computed for %v of it", took, computed)
 	}
@@ -123,7 +124,7 @@ func TestOutOfDescriptors(t *testing.T) {
 		_ = c.Close()
 	}
 	connect(t, d).Alive()
-	if took := time.Since(begun); took > 2*time.Second {
+	if took := time.Since(begun); took > 4*time.Second { // twice as long, for a machine busy with other tests
 		t.Errorf("served again after %v", took)
 	}
 	if ask[string](d, "ping") != "pong" {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dchat/chat"
+	"dchat/cmd/internal/proc"
 	"dchat/p2p/p2ptest"
 	"dchat/p2p/wire"
 )
@@ -20,7 +21,7 @@ func TestStopUnderLoad(t *testing.T) {
 	for name, rounds := range map[string]int{"tcp": 3, "tcp+tls": 1, "quic": 2, "unix": 1} {
 		t.Run(name, func(t *testing.T) {
 			for range rounds {
-				home := newHome(t)
+				home := proc.NewHome(t)
 				stopUnderLoad(t, setup{home: home, accept: ways[name].at(home), args: []string{"--inbound-slots", "10"}}.start(t))
 			}
 		})
@@ -30,7 +31,7 @@ func TestStopUnderLoad(t *testing.T) {
 func stopUnderLoad(t *testing.T, d *daemon) {
 	t.Helper()
 	limit := 2 * time.Second
-	if underRace {
+	if proc.Race {
 		limit *= 2 // what is measured then is the detector
 	}
 	var senders sync.WaitGroup
@@ -41,7 +42,7 @@ func stopUnderLoad(t *testing.T, d *daemon) {
 		peers = append(peers, r)
 		senders.Go(func() { babble(p, r) })
 	}
-	client := dialRPC(t, d.rpc)
+	client := dialRPC(t, d.RPC)
 	senders.Go(func() {
 		_, _ = io.Copy(io.Discard, client.in)
 		_ = client.conn.Close()
@@ -58,8 +59,8 @@ func stopUnderLoad(t *testing.T, d *daemon) {
 	}
 
 	begun := time.Now()
-	d.signal(syscall.SIGTERM)
-	if code := d.exit(patience); code != 0 {
+	d.Signal(syscall.SIGTERM)
+	if code := d.Exit(); code != 0 {
 		t.Errorf("status %d", code)
 	}
 	took := time.Since(begun)

@@ -81,7 +81,7 @@ func replay(t *testing.T, d *daemon, r recorded, peers int) {
 	if r.Case == "three requests in one write" {
 		want[1]["result"] = []any{}
 	}
-	c := dialRPC(t, d.rpc)
+	c := dialRPC(t, d.RPC)
 	c.write(r.Sent)
 	got, closed := c.settled()
 	for _, line := range got {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dchat/chat/jsonrpc"
+	"dchat/cmd/internal/proc"
 	"dchat/p2p/dnet"
 )
 
@@ -119,9 +120,9 @@ func newTown(t *testing.T, size int) town {
 	for i := range size {
 		m := n.machine(i + 1)
 		w.machines[m.url()] = m
-		w.mesh[m.url()] = m.member(newHome(t), "--seeds", hub.url())
+		w.mesh[m.url()] = m.member(proc.NewHome(t), "--seeds", hub.url())
 	}
-	eventually(t, patience, w.complete)
+	proc.Eventually(t, proc.Patience, w.complete)
 	t.Logf("everyone is connected to everyone %v after the first was started", time.Since(began).Round(10*time.Millisecond))
 	return w
 }
@@ -130,7 +131,7 @@ func newTown(t *testing.T, size int) town {
 func (w town) talk() error {
 	word := fmt.Sprint("it is ", time.Now())
 	for own, d := range w.mesh {
-		if err := d.try(new(bool), "send", word+own); err != nil {
+		if err := d.Call(new(bool), "send", word+own); err != nil {
 			return err
 		}
 	}
@@ -179,7 +180,7 @@ func TestN1CablesArePulled(t *testing.T) {
 		w.machines[own].link("up")
 	}
 	healed := time.Now()
-	eventually(t, 20*time.Second, func() error {
+	proc.Eventually(t, 20*time.Second, func() error {
 		if err := w.complete(); err != nil {
 			return err
 		}
@@ -199,7 +200,7 @@ func TestN2AMachineVanishes(t *testing.T) {
 	w.machines[lost].vanish()
 	vanished := time.Now()
 	for i, own := range left {
-		eventually(t, 46*time.Second-time.Since(vanished), func() error { return w.mesh[own].hasDialled(left[1-i]) })
+		proc.Eventually(t, 46*time.Second-time.Since(vanished), func() error { return w.mesh[own].hasDialled(left[1-i]) })
 	}
 	t.Logf("noticed after %v", time.Since(vanished).Round(10*time.Millisecond))
 	w.wantNoBans(t)
@@ -214,7 +215,7 @@ func TestN3ConnectionsAreReset(t *testing.T) {
 	w := newTown(t, 4)
 	own, victim := w.any()
 	long := strings.Repeat("x", 64<<10)
-	client := victim.client()
+	client := victim.Client()
 	if !ask[bool](victim, "dnet.switch", true) {
 		t.Fatal("no events")
 	}
@@ -232,7 +233,7 @@ func TestN3ConnectionsAreReset(t *testing.T) {
 	for range storm {
 		for _, d := range w.mesh {
 			for range 4 {
-				_ = d.try(new(bool), "send", long) // there may be nobody to send it to
+				_ = d.Call(new(bool), "send", long) // there may be nobody to send it to
 			}
 		}
 		reset += strings.Count(m.net.run("ip", "netns", "exec", m.netns, "ss", "-K", "-t", "-n"), "ESTAB")
@@ -254,7 +255,7 @@ func TestN3ConnectionsAreReset(t *testing.T) {
 		}
 	}
 	t.Logf("everyone is connected to everyone %v after the storm", w.forms(t, time.Minute))
-	eventually(t, patience, func() error {
+	proc.Eventually(t, proc.Patience, func() error {
 		if now := victim.descriptors(); max(now-before, before-now) > 5 {
 			return fmt.Errorf("%d descriptors, %d before", now, before)
 		}
@@ -297,20 +298,20 @@ func TestN8AMachineIsOffline(t *testing.T) {
 			own, d := w.any()
 			m := w.machines[own]
 			if seedless {
-				d.stop()
-				w.mesh[own] = m.member(d.home)
+				d.Stop()
+				w.mesh[own] = m.member(d.Home)
 				d = w.mesh[own]
-				eventually(t, patience, w.complete)
+				proc.Eventually(t, proc.Patience, w.complete)
 			}
 			m.net.run("ip", "-n", m.netns, "link", "set", "eth0", "down")
 			m.net.run("ip", "netns", "exec", m.netns, "ss", "-K", "-t", "-n")
 			offline := time.After(15 * time.Second)
-			d.logged("network is unreachable")
+			d.Logged("network is unreachable")
 			<-offline
 			m.net.run("ip", "-n", m.netns, "link", "set", "eth0", "up")
 			m.net.run("ip", "-n", m.netns, "route", "add", "default", "via", m.ip(1))
 			online := time.Now()
-			eventually(t, 30*time.Second, func() error { return d.hasDialled(w.others(own)...) })
+			proc.Eventually(t, 30*time.Second, func() error { return d.hasDialled(w.others(own)...) })
 			t.Logf("connected to everyone %v after it was online again", time.Since(online).Round(10*time.Millisecond))
 			w.wantNoBans(t)
 		})
@@ -327,7 +328,7 @@ func TestN9AMachineGetsAnotherAddress(t *testing.T) {
 	m.net.run("ip", "-n", m.netns, "addr", "add", m.ip(3)+"/24", "dev", "eth0")
 	m.net.run("ip", "-n", m.netns, "route", "add", "default", "via", m.ip(1))
 	moved := time.Now()
-	eventually(t, time.Minute, w.talk)
+	proc.Eventually(t, time.Minute, w.talk)
 	t.Logf("heard and hears everybody %v after it moved", time.Since(moved).Round(10*time.Millisecond))
 	w.wantNoBans(t)
 }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dchat/cmd/internal/proc"
 )
 
 // rpcSlot is an outbound slot as p2p.slots tells of it.
@@ -22,36 +24,24 @@ type rpcSlot struct {
 // startSeed runs lilith for one network, with these lines in its table.
 func startSeed(t *testing.T, in setup, accept string, lines ...string) *daemon {
 	t.Helper()
-	in.home = newHome(t)
+	in.home = proc.NewHome(t)
 	file := filepath.Join(in.home, "seed.toml")
-	writeFile(t, file, fmt.Sprintf("[network.test]\naccept_addrs = [%q]\n%s\n", accept, strings.Join(lines, "\n")))
-	in.program, in.bare = lilith, true
-	in.rpc = "unix://" + filepath.Join(in.home, "rpc.sock")
-	in.args = []string{"--config", file, "--rpc-listen", in.rpc}
+	proc.WriteFile(t, file, fmt.Sprintf("[network.test]\naccept_addrs = [%q]\n%s\n", accept, strings.Join(lines, "\n")))
+	in.program, in.bare = "lilith", true
+	in.args = []string{"--config", file, "--rpc-listen", proc.Socket(in.home)}
 	return in.start(t)
 }
 
 // stranger runs dchatd as one of a local network that knows nobody but seeds.
 func stranger(t *testing.T, seed string, args ...string) (d *daemon, own string) {
 	t.Helper()
-	own = freeAddress(t)
+	own = proc.FreeAddress(t)
 	return setup{accept: own, args: append([]string{"--localnet", "--external-addrs", own, "--seeds", seed}, args...)}.launch(t), own
-}
-
-// freeAddress is one on which nobody listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return "tcp://" + l.Addr().String() + "/"
 }
 
 // dialled returns, sorted, the addresses to which the daemon has connected from its slots.
 func (d *daemon) dialled() []string {
-	d.t.Helper()
+	d.T.Helper()
 	addrs := []string{}
 	for _, s := range ask[[]rpcSlot](d, "p2p.slots") {
 		if s.State == "connected" {
@@ -64,10 +54,10 @@ func (d *daemon) dialled() []string {
 
 // hasDialled tells whether the slots hold connections to these addresses and no others.
 func (d *daemon) hasDialled(want ...string) error {
-	d.t.Helper()
+	d.T.Helper()
 	slices.Sort(want)
 	if got := d.dialled(); !slices.Equal(got, want) {
-		return fmt.Errorf("%s: connected to %q, want %q", d.rpc, got, want)
+		return fmt.Errorf("%s: connected to %q, want %q", d.RPC, got, want)
 	}
 	return nil
 }
@@ -107,7 +97,7 @@ func (m mesh) others(own string) (others []string) {
 func (m mesh) forms(t *testing.T, within time.Duration) time.Duration {
 	t.Helper()
 	began := time.Now()
-	eventually(t, within, m.complete)
+	proc.Eventually(t, within, m.complete)
 	return time.Since(began).Round(10 * time.Millisecond)
 }
 
@@ -137,7 +127,7 @@ func newMesh(t *testing.T, size int) mesh {
 // start.
 func TestFourStrangersFindEachOther(t *testing.T) {
 	limit := 3 * time.Second
-	if underRace {
+	if proc.Race {
 		limit *= 5
 	}
 	seed := startSeed(t, setup{}, "tcp://127.0.0.1:0", "localnet = true").addr().String()
@@ -147,7 +137,7 @@ func TestFourStrangersFindEachOther(t *testing.T) {
 		d, own := stranger(t, seed)
 		m[own] = d
 	}
-	m.forms(t, patience)
+	m.forms(t, proc.Patience)
 	took := time.Since(began)
 	t.Logf("everyone is connected to everyone %v after the first was started", took.Round(10*time.Millisecond))
 	if took > limit {
@@ -162,16 +152,16 @@ func TestN6T3ADaemonIsSuspended(t *testing.T) {
 	t.Run("10 s", func(t *testing.T) {
 		t.Parallel()
 		m := newMesh(t, 3)
-		m.forms(t, patience)
+		m.forms(t, proc.Patience)
 		sleeper, before := m.suspend(t)
 		<-time.After(10 * time.Second)
-		m[sleeper].signal(syscall.SIGCONT)
+		m[sleeper].Signal(syscall.SIGCONT)
 		if receipt := ask[rpcReceipt](m[sleeper], "chat.send", map[string]any{"text": "awake"}); receipt.Peers != 2 {
 			t.Errorf("the text went to %d peers, want 2", receipt.Peers)
 		}
 		for own, ids := range before {
 			if own != sleeper {
-				eventually(t, patience, func() error { return lastTexts(m[own], "awake") })
+				proc.Eventually(t, proc.Patience, func() error { return lastTexts(m[own], "awake") })
 			}
 			if now := m[own].channels(); !slices.Equal(now, ids) {
 				t.Errorf("%s had the channels %v, and now %v", own, ids, now)
@@ -182,17 +172,17 @@ func TestN6T3ADaemonIsSuspended(t *testing.T) {
 	t.Run("60 s", func(t *testing.T) {
 		t.Parallel()
 		m := newMesh(t, 3)
-		m.forms(t, patience)
+		m.forms(t, proc.Patience)
 		slept := time.Now()
 		sleeper, _ := m.suspend(t)
 		wakes := time.After(time.Minute)
 		others := m.others(sleeper)
 		for i, own := range others {
-			eventually(t, 55*time.Second-time.Since(slept), func() error { return m[own].hasDialled(others[1-i]) })
+			proc.Eventually(t, 55*time.Second-time.Since(slept), func() error { return m[own].hasDialled(others[1-i]) })
 		}
 		t.Logf("left %v after it was suspended", time.Since(slept).Round(10*time.Millisecond))
 		<-wakes
-		m[sleeper].signal(syscall.SIGCONT)
+		m[sleeper].Signal(syscall.SIGCONT)
 		t.Logf("back with everyone %v after it went on", m.forms(t, 30*time.Second))
 		m.wantNoBans(t)
 	})
@@ -207,14 +197,14 @@ func (m mesh) suspend(t *testing.T) (sleeper string, channels map[string][]uint3
 		channels[own] = d.channels()
 	}
 	sleeper, _ = m.any()
-	m[sleeper].signal(syscall.SIGSTOP)
-	t.Cleanup(func() { m[sleeper].signal(syscall.SIGCONT) })
+	m[sleeper].Signal(syscall.SIGSTOP)
+	t.Cleanup(func() { m[sleeper].Signal(syscall.SIGCONT) })
 	return sleeper, channels
 }
 
 // channels are the numbers of the connections to other daemons that last.
 func (d *daemon) channels() (ids []uint32) {
-	d.t.Helper()
+	d.T.Helper()
 	for _, ch := range ask[rpcInfo](d, "p2p.get_info").Channels {
 		if ch.Session == "outbound" {
 			ids = append(ids, ch.ID)
@@ -231,7 +221,7 @@ func TestASeedThatIsNoUse(t *testing.T) {
 		seed func(t *testing.T) string
 		why  string
 	}{
-		"down": {func(t *testing.T) string { return freeAddress(t) }, "connection refused"},
+		"down": {func(t *testing.T) string { return proc.FreeAddress(t) }, "connection refused"},
 		"of another application": {
 			func(t *testing.T) string {
 				return startSeed(t, setup{}, "tcp://127.0.0.1:0", "localnet = true", `app_name = "other"`).addr().String()
@@ -280,13 +270,13 @@ func TestASeedThatIsNoUse(t *testing.T) {
 			t.Parallel()
 			seed := c.seed(t)
 			d, _ := stranger(t, seed)
-			line := d.logged(`(?m)^.* WARN .*` + regexp.QuoteMeta(seed) + `.*$`)[0]
+			line := d.Logged(`(?m)^.* WARN .*` + regexp.QuoteMeta(seed) + `.*$`)[0]
 			t.Log(line)
 			if !regexp.MustCompile(c.why).MatchString(line) {
 				t.Errorf("%q does not say why: %s", line, c.why)
 			}
 			<-time.After(4 * time.Second) // it is asked again after 1 and 2 s
-			if got := len(regexp.MustCompile(`(?m)^.* WARN .*`+regexp.QuoteMeta(seed)).FindAllString(d.stderr.String(), -1)); got != 1 {
+			if got := len(regexp.MustCompile(`(?m)^.* WARN .*`+regexp.QuoteMeta(seed)).FindAllString(d.Stderr(), -1)); got != 1 {
 				t.Errorf("%d warnings, want 1", got)
 			}
 			mesh{seed: d}.wantNoBans(t)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dchat/chat"
+	"dchat/cmd/internal/proc"
 	"dchat/p2p/p2ptest"
 )
 
@@ -16,7 +17,7 @@ import (
 // however much is written at once.
 func TestTextsArriveInOrder(t *testing.T) {
 	long := 300 // of 60 KiB each
-	if underRace {
+	if proc.Race {
 		long = 100 // the detector makes them slow
 	}
 	for _, c := range []struct {
@@ -27,13 +28,13 @@ func TestTextsArriveInOrder(t *testing.T) {
 			t.Parallel()
 			d := setup{}.start(t)
 			peers := []*p2ptest.Peer{connect(t, d), connect(t, d)}
-			d.peers(2, patience)
+			d.peers(2, proc.Patience)
 			text := func(i int) string { return fmt.Sprintf("%0*d", c.size, i) }
 			var all strings.Builder
 			for i := range c.count {
 				all.WriteString(request(i, "send", `["`+text(i)+`"]`))
 			}
-			client := dialRPC(t, d.rpc)
+			client := dialRPC(t, d.RPC)
 			go func() { _, _ = client.conn.Write([]byte(all.String())) }() // the replies tell whether it went well
 			replies := make(chan map[string]any, c.count)
 			go func() {
@@ -63,7 +64,7 @@ func TestTextsArriveInOrder(t *testing.T) {
 					read()
 				}
 			}
-			if c.waits && !underRace && recordings == nil {
+			if c.waits && !proc.Race && recordings == nil {
 				t.Error("there was room for all of them")
 			}
 			read()
@@ -82,7 +83,7 @@ func TestTextsArriveInOrder(t *testing.T) {
 // awaitTexts waits until a peer has been sent that many texts.
 func awaitTexts(t *testing.T, r *p2ptest.Recording, want int) {
 	t.Helper()
-	eventually(t, patience, func() error {
+	proc.Eventually(t, proc.Patience, func() error {
 		got := 0
 		for _, command := range r.Commands() {
 			if command == chat.Command {
@@ -122,7 +123,7 @@ func TestTwoSendersAtOnce(t *testing.T) {
 	const each = 200
 	clients := make([]*rawRPC, 2)
 	for k := range clients {
-		clients[k] = dialRPC(t, d.rpc)
+		clients[k] = dialRPC(t, d.RPC)
 		var all strings.Builder
 		for i := range each {
 			all.WriteString(request(i, "chat.send", fmt.Sprintf(`["%d %d"]`, k, i)))

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"dchat/cmd/internal/proc"
 	"dchat/p2p/addr"
 )
 
@@ -27,12 +28,12 @@ func dialRPC(t *testing.T, at addr.Addr) *rawRPC {
 	if path, ok := at.FilePath(); ok {
 		network, target = "unix", path
 	}
-	conn, err := net.DialTimeout(network, target, patience)
+	conn, err := net.DialTimeout(network, target, proc.Patience)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(2 * patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(2 * proc.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	return &rawRPC{t, conn, bufio.NewReader(conn)}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dchat/chat/jsonrpc"
+	"dchat/cmd/internal/proc"
 	"dchat/p2p/p2ptest"
 	"dchat/p2p/transport"
 )
@@ -48,13 +49,13 @@ func TestSignalsStopIt(t *testing.T) {
 		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()
 			d := setup{args: []string{"--log-format", "json"}}.start(t)
-			peer, client := connect(t, d), d.client()
+			peer, client := connect(t, d), d.Client()
 			events, err := client.Subscribe(t.Context(), "chat.subscribe", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer func() { _ = events.Close() }()
-			d.signal(sig)
+			d.Signal(sig)
 			if rest := peer.Closed(); len(rest) > 1 || len(rest) == 1 && rest[0].Command != "getaddr" {
 				t.Errorf("the peer was sent a farewell: %v", rest)
 			}
@@ -62,25 +63,25 @@ func TestSignalsStopIt(t *testing.T) {
 			if _, err := events.Next(t.Context()); err == nil {
 				t.Error("the subscription goes on")
 			}
-			if code := d.exit(patience); code != 0 {
+			if code := d.Exit(); code != 0 {
 				t.Errorf("status %d", code)
 			}
 			want := []string{
-				"Starting JSON-RPC server on port " + d.rpc.String(),
+				"Starting JSON-RPC server on port " + d.RPC.String(),
 				"Starting P2P network",
 				"Caught termination signal, cleaning up and exiting...",
 				"Stopping JSON-RPC server",
 				"Stopping P2P network",
 				"Shut down successfully",
 			}
-			if got := messages(t, d.stderr.String(), want); !slices.Equal(got, want) {
+			if got := messages(t, d.Stderr(), want); !slices.Equal(got, want) {
 				t.Errorf("logged %q, want %q", got, want)
 			}
-			if path, _ := d.rpc.FilePath(); exists(path) {
+			if path, _ := d.RPC.FilePath(); exists(path) {
 				t.Error("the socket of the RPC was left behind")
 			}
-			if d.stdout.String() != "" {
-				t.Errorf("on standard output: %q", d.stdout.String())
+			if d.Stdout() != "" {
+				t.Errorf("on standard output: %q", d.Stdout())
 			}
 		})
 	}
@@ -96,13 +97,13 @@ func TestSecondInterruptAborts(t *testing.T) {
 	t.Parallel()
 	d := setup{}.start(t)
 	clog(t, d)
-	d.signal(syscall.SIGINT)
-	d.logged("Stopping P2P network")
-	d.signal(syscall.SIGINT)
-	if code := d.exit(patience); code != 130 {
+	d.Signal(syscall.SIGINT)
+	d.Logged("Stopping P2P network")
+	d.Signal(syscall.SIGINT)
+	if code := d.Exit(); code != 130 {
 		t.Errorf("status %d, want 130", code)
 	}
-	if strings.Contains(d.stderr.String(), "Shut down successfully") {
+	if strings.Contains(d.Stderr(), "Shut down successfully") {
 		t.Error("it was not aborted")
 	}
 }
@@ -111,8 +112,8 @@ func TestSecondInterruptAborts(t *testing.T) {
 func clog(t *testing.T, d *daemon) *p2ptest.Peer {
 	t.Helper()
 	peer := connect(t, d)
-	c := d.client()
-	eventually(t, patience, func() error {
+	c := d.Client()
+	proc.Eventually(t, proc.Patience, func() error {
 		err := c.Call(t.Context(), "send", []string{strings.Repeat("x", 64<<10)}, nil)
 		if failure := (*jsonrpc.Error)(nil); err != nil && !errors.As(err, &failure) {
 			t.Fatal(err)
@@ -129,52 +130,52 @@ func clog(t *testing.T, d *daemon) *p2ptest.Peer {
 // should. The home is the same all the time, so each start has to be clean after the one before.
 func TestSignalWhileStarting(t *testing.T) {
 	t.Parallel()
-	home := newHome(t)
+	home := proc.NewHome(t)
 	begun := time.Now()
-	setup{home: home}.start(t).stop()
+	setup{home: home}.start(t).Stop()
 	usual := time.Since(begun)
 	killed := 0
 	for range 20 {
 		moment := rand.N(usual)
 		d := setup{home: home}.launch(t)
 		<-time.After(moment)
-		d.signal(syscall.SIGTERM)
-		switch code := d.exit(patience); {
-		case code == 0 && strings.HasSuffix(d.stderr.String(), "Shut down successfully\n"):
-		case code == -int(syscall.SIGTERM) && d.stderr.String() == "":
+		d.Signal(syscall.SIGTERM)
+		switch code := d.Exit(); {
+		case code == 0 && strings.HasSuffix(d.Stderr(), "Shut down successfully\n"):
+		case code == -int(syscall.SIGTERM) && d.Stderr() == "":
 			killed++ // before the program had its first word
 		default:
-			t.Errorf("SIGTERM after %v: status %d, logged\n%s", moment, code, d.logTail())
+			t.Errorf("SIGTERM after %v: status %d, logged\n%s", moment, code, d.LogTail())
 		}
 	}
 	t.Logf("%d of 20 were killed before they had begun; a start and stop takes %v", killed, usual)
-	setup{home: home}.start(t).stop()
+	setup{home: home}.start(t).Stop()
 }
 
 // SIGTERM as soon as a line of the start is logged, for every line from the first thing that is
 // started: the next start is clean.
 func TestSignalAfterEachLineOfTheStart(t *testing.T) {
 	t.Parallel()
-	s := setup{home: newHome(t), args: []string{"-v"}}
-	s.start(t).stop() // writes the configuration file
+	s := setup{home: proc.NewHome(t), args: []string{"-v"}}
+	s.start(t).Stop() // writes the configuration file
 	first := s.start(t)
-	before, during, _ := strings.Cut(first.stderr.String(), "OnStart")
-	first.stop()
+	before, during, _ := strings.Cut(first.Stderr(), "OnStart")
+	first.Stop()
 	begin, end := strings.Count(before, "\n")+1, strings.Count(before+during, "\n")
 	if end-begin < 5 {
 		t.Fatalf("%d lines in the log of a start", end-begin)
 	}
 	for n := begin; n <= end; n++ {
 		d := s.launch(t)
-		eventually(t, patience, func() error {
-			if got := strings.Count(d.stderr.String(), "\n"); got < n {
+		proc.Eventually(t, proc.Patience, func() error {
+			if got := strings.Count(d.Stderr(), "\n"); got < n {
 				return fmt.Errorf("%d lines, want %d", got, n)
 			}
 			return nil
 		})
-		d.stop()
-		if !strings.HasSuffix(d.stderr.String(), "Shut down successfully\n") {
-			t.Errorf("SIGTERM after line %d: logged\n%s", n, d.logTail())
+		d.Stop()
+		if !strings.HasSuffix(d.Stderr(), "Shut down successfully\n") {
+			t.Errorf("SIGTERM after line %d: logged\n%s", n, d.LogTail())
 		}
 	}
 	if last := s.start(t); ask[string](last, "ping") != "pong" {
@@ -196,12 +197,12 @@ func TestLostTerminal(t *testing.T) {
 	}
 	_ = reader.Close() // from now on every line of the log is a SIGPIPE
 	for range 3 {
-		d.signal(syscall.SIGHUP)
+		d.Signal(syscall.SIGHUP)
 		ask[string](d, "ping")
 	}
 	info := ask[rpcInfo](d, "p2p.get_info")
 	if len(info.Channels) != 0 {
 		t.Errorf("%+v", info)
 	}
-	d.stop()
+	d.Stop()
 }

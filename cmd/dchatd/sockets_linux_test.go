@@ -64,7 +64,7 @@ func (d *daemon) watch() (stop func() []string) {
 		tick := time.NewTicker(2 * time.Millisecond)
 		defer tick.Stop()
 		for last := false; ; {
-			for _, end := range remotes(d.cmd.Process.Pid) {
+			for _, end := range remotes(d.Pid()) {
 				seen[end] = true
 			}
 			if last {
@@ -98,16 +98,16 @@ func TestADaemonThatHidesTalksToTheProxyAlone(t *testing.T) {
 			stop := p.alice.watch()
 			t.Cleanup(func() { stop() })
 			p.converse(t)
-			p.bob.kill()
+			p.bob.Kill()
 			p.alice.peers(0, comeBack)
-			log := p.bob.stderr.String()
+			log := p.bob.Stderr()
 			p.bob = p.asBob.start(t)
 			p.converse(t)
 			if got := stop(); !slices.Equal(got, []string{p.endpoint}) {
 				t.Errorf("the daemon had sockets to %s, want none but to the proxy %s", got, p.endpoint)
 			}
 			ours := p.proxy.Sockets()
-			guests := regexp.MustCompile(`Connected peer=\S+?://([^/ ]+)`).FindAllStringSubmatch(log+p.bob.stderr.String(), -1)
+			guests := regexp.MustCompile(`Connected peer=\S+?://([^/ ]+)`).FindAllStringSubmatch(log+p.bob.Stderr(), -1)
 			if len(guests) != 2 {
 				t.Errorf("the peer had %d connections, want 2", len(guests))
 			}
@@ -135,7 +135,7 @@ func TestSocketsAreSeen(t *testing.T) {
 			t.Parallel()
 			p := w.start(t)
 			p.converse(t)
-			if got, want := remotes(p.alice.cmd.Process.Pid), p.bob.addr().HostPort(); !slices.Equal(got, []string{want}) {
+			if got, want := remotes(p.alice.Pid()), p.bob.addr().HostPort(); !slices.Equal(got, []string{want}) {
 				t.Errorf("the sockets lead to %s, want %s", got, want)
 			}
 			if got := remotes(os.Getpid()); slices.Contains(got, p.bob.addr().HostPort()) {

@@ -59,7 +59,7 @@ func TestNetworkEvents(t *testing.T) {
 	}
 
 	d := setup{args: []string{"--outbound-slots", "0"}}.start(t)
-	c := dialRPC(t, d.rpc)
+	c := dialRPC(t, d.RPC)
 	c.write(request(1, "dnet.subscribe_events", "[]"))
 	if got, closed := c.settled(); len(got) != 0 || closed {
 		t.Fatalf("subscribing was answered: %v", got)
@@ -122,7 +122,7 @@ func TestChatSubscription(t *testing.T) {
 	d := setup{}.start(t)
 	peer := connect(t, d)
 	ask[rpcReceipt](d, "chat.send", "before")
-	live, all := dialRPC(t, d.rpc), dialRPC(t, d.rpc)
+	live, all := dialRPC(t, d.RPC), dialRPC(t, d.RPC)
 	live.write(request(1, "chat.subscribe", "[]"))
 	all.write(request(1, "chat.subscribe", `{"after":0}`))
 	for _, c := range []*rawRPC{live, all} {

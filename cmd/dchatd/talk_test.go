@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dchat/cmd/internal/proc"
 )
 
 // comeBack is how long a daemon may take to be back with a peer that was killed and restarted: 5 s, and as
@@ -25,8 +27,8 @@ func TestTwoDaemonsTalk(t *testing.T) {
 			p := w.start(t)
 			p.converse(t)
 
-			p.bob.kill()
-			p.alice.peers(0, patience)
+			p.bob.Kill()
+			p.alice.peers(0, proc.Patience)
 			p.alice.refused(-32010, "send", "into the void")
 			if got := ask[[]rpcEntry](p.alice, "chat.history"); got[len(got)-1].Text == "into the void" {
 				t.Error("a text that went to nobody is in the history")
@@ -37,8 +39,8 @@ func TestTwoDaemonsTalk(t *testing.T) {
 			t.Logf("back %v after the peer listened again", time.Since(since).Round(time.Millisecond))
 
 			if !w.ipv6() { // which makes no difference to who dials
-				p.alice.kill()
-				p.bob.peers(0, patience) // over QUIC only a heartbeat tells
+				p.alice.Kill()
+				p.bob.peers(0, proc.Patience) // over QUIC only a heartbeat tells
 				p.alice = p.asAlice.launch(t)
 				p.converse(t)
 			}
@@ -55,14 +57,14 @@ func TestTwoDaemonsTalk(t *testing.T) {
 // two frames.
 func leaves(t *testing.T, d, peer *daemon) {
 	t.Helper()
-	before := len(peer.stderr.String())
+	before := len(peer.Stderr())
 	for range 8 {
-		_ = d.try(new(bool), "send", strings.Repeat("y", 64<<10)) // where the queue is full there is much to say
+		_ = d.Call(new(bool), "send", strings.Repeat("y", 64<<10)) // where the queue is full there is much to say
 	}
-	d.stop()
+	d.Stop()
 	var end string
-	eventually(t, patience, func() error {
-		end = regexp.MustCompile(`(?m)(Disconnected|Connection closed).*$`).FindString(peer.stderr.String()[before:])
+	proc.Eventually(t, proc.Patience, func() error {
+		end = regexp.MustCompile(`(?m)(Disconnected|Connection closed).*$`).FindString(peer.Stderr()[before:])
 		if end == "" {
 			return errors.New("nothing has ended")
 		}
@@ -72,8 +74,8 @@ func leaves(t *testing.T, d, peer *daemon) {
 		t.Errorf("the peer of one that was asked to end logged %s", end)
 	}
 	for _, d := range []*daemon{d, peer} {
-		if log := d.stderr.String(); strings.Contains(log, "broke the protocol") || strings.Contains(log, "banned") {
-			t.Errorf("logged of a fault:\n%s", d.logTail())
+		if log := d.Stderr(); strings.Contains(log, "broke the protocol") || strings.Contains(log, "banned") {
+			t.Errorf("logged of a fault:\n%s", d.LogTail())
 		}
 	}
 }
@@ -82,7 +84,7 @@ func leaves(t *testing.T, d, peer *daemon) {
 func (p *pair) converse(t *testing.T) {
 	t.Helper()
 	alice, bob := p.alice, p.bob
-	atAlice, atBob := alice.peers(1, comeBack)[0], bob.peers(1, patience)[0]
+	atAlice, atBob := alice.peers(1, comeBack)[0], bob.peers(1, proc.Patience)[0]
 	if atAlice.Session != "manual" || atAlice.URL != p.called || atBob.Session != "inbound" {
 		t.Errorf("alice has %+v, bob has %+v", atAlice, atBob)
 	}
@@ -92,7 +94,7 @@ func (p *pair) converse(t *testing.T) {
 	if !ask[bool](alice, "send", odd) || !ask[bool](alice, "send", long) {
 		t.Error("send answered false")
 	}
-	eventually(t, patience, func() error { return lastTexts(bob, odd, long) })
+	proc.Eventually(t, proc.Patience, func() error { return lastTexts(bob, odd, long) })
 	receipt := ask[rpcReceipt](bob, "chat.send", map[string]any{"text": "hello alice"})
 	if receipt.Peers != 1 {
 		t.Errorf("chat.send answered %+v", receipt)
@@ -123,7 +125,7 @@ func lastTexts(d *daemon, want ...string) error {
 func (p *pair) wantNoSecrets(t *testing.T) {
 	t.Helper()
 	for _, d := range []*daemon{p.alice, p.bob} {
-		said := []string{d.stderr.String()}
+		said := []string{d.Stderr()}
 		for _, method := range []string{"p2p.get_info", "p2p.peers", "p2p.slots", "p2p.bans", "chat.history"} {
 			said = append(said, string(ask[json.RawMessage](d, method)))
 		}

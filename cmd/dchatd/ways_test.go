@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"dchat/cmd/internal/proc"
 	"dchat/p2p/transport/sockstest"
 )
 
@@ -104,7 +105,7 @@ func (w way) start(t *testing.T) *pair {
 		}
 	}
 
-	home := newHome(t)
+	home := proc.NewHome(t)
 	listens, _, _ := strings.Cut(w.listen, ":")
 	p.asBob = setup{home: home, accept: w.at(home), toml: config([]string{listens}, nil, ""), args: []string{"-v"}}
 	p.bob = p.asBob.start(t)
@@ -114,7 +115,7 @@ func (w way) start(t *testing.T) *pair {
 	port, _ := at.Port()
 	peer := strings.NewReplacer("PROXY", p.endpoint, "BOB", at.HostPort(), "PORT", fmt.Sprint(port)).Replace(cmp.Or(w.peer, at.String()))
 	p.called = strings.Replace(peer, userinfo, "", 1)
-	p.asAlice = setup{home: newHome(t), accept: "nowhere", toml: config(w.active, w.mixed, torProxy), args: []string{"-v", "--peers", peer}}
+	p.asAlice = setup{home: proc.NewHome(t), accept: "nowhere", toml: config(w.active, w.mixed, torProxy), args: []string{"-v", "--peers", peer}}
 	p.alice = p.asAlice.launch(t)
 	return p
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"dchat/cmd/internal/proc"
 	"dchat/p2p/addr"
 	"dchat/p2p/p2ptest"
 	"dchat/p2p/transport"
@@ -45,11 +46,8 @@ type spawn struct {
 
 // spawns asks a seed what it knows.
 func (p *process) spawns() map[string]spawn {
-	p.t.Helper()
-	answer, err := ask[struct{ Spawns []spawn }](p, "spawns")
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	p.T.Helper()
+	answer := proc.Ask[struct{ Spawns []spawn }](p.Process, "spawns")
 	networks := make(map[string]spawn)
 	for _, s := range answer.Spawns {
 		networks[s.Name] = s
@@ -59,9 +57,9 @@ func (p *process) spawns() map[string]spawn {
 
 // knows waits until the white list of a network holds these addresses, and no other list any.
 func (p *process) knows(network string, want ...string) {
-	p.t.Helper()
+	p.T.Helper()
 	slices.Sort(want)
-	eventually(p.t, func() error {
+	proc.Eventually(p.T, proc.Patience, func() error {
 		got := p.spawns()[network]
 		slices.Sort(got.Whitelist)
 		if !slices.Equal(got.Whitelist, want) || len(got.Greylist)+len(got.Goldlist) > 0 {
@@ -73,9 +71,9 @@ func (p *process) knows(network string, want ...string) {
 
 // at is the address of a network, as the seed says.
 func (p *process) at(network string) string {
-	p.t.Helper()
+	p.T.Helper()
 	var urls []string
-	eventually(p.t, func() error {
+	proc.Eventually(p.T, proc.Patience, func() error {
 		if urls = p.spawns()[network].URLs; len(urls) == 0 {
 			return fmt.Errorf("%s does not listen", network)
 		}
@@ -86,37 +84,34 @@ func (p *process) at(network string) string {
 
 // connectedTo waits until a node has an outbound channel to an address.
 func (p *process) connectedTo(a string) {
-	p.t.Helper()
-	eventually(p.t, func() error {
-		info, err := ask[struct {
+	p.T.Helper()
+	proc.Eventually(p.T, proc.Patience, func() error {
+		info := proc.Ask[struct {
 			Channels []struct{ URL, Session string }
-		}](p, "p2p.get_info")
+		}](p.Process, "p2p.get_info")
 		for _, ch := range info.Channels {
 			if ch.URL == a && ch.Session == "outbound" {
 				return nil
 			}
 		}
-		return fmt.Errorf("not connected to %s: %+v, %w", a, info, err)
+		return fmt.Errorf("not connected to %s: %+v", a, info)
 	})
 }
 
 // Nodes that know the seed alone find each other, each in its own network.
 func TestTwoNetworksOfNodesThatKnowOnlyTheSeed(t *testing.T) {
 	t.Parallel()
-	s := seed(t, newHome(t), twoNetworks)
-	if got, err := ask[string](s, "ping"); got != "pong" || err != nil {
-		t.Errorf("ping gives %q, %v", got, err)
+	s := seed(t, proc.NewHome(t), twoNetworks)
+	if got := proc.Ask[string](s.Process, "ping"); got != "pong" {
+		t.Errorf("ping gives %q", got)
 	}
 	begin := time.Now()
 	_, alice := node(t, s.at("one"))
 	s.knows("one", alice)
 	t.Logf("the first node of a network is known after %v", time.Since(begin))
 
-	other := filepath.Join(newHome(t), "other.toml")
-	err := os.WriteFile(other, []byte("[net]\nactive_profiles = [\"tcp\", \"tcp+tls\"]\napp_name = \"other\"\napp_version = \"1.2.9\"\nmagic_bytes = [1, 2, 3, 4]\n[net.profiles.tcp]\n[net.profiles.\"tcp+tls\"]\n"), 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := filepath.Join(proc.NewHome(t), "other.toml")
+	proc.WriteFile(t, other, "[net]\nactive_profiles = [\"tcp\", \"tcp+tls\"]\napp_name = \"other\"\napp_version = \"1.2.9\"\nmagic_bytes = [1, 2, 3, 4]\n[net.profiles.tcp]\n[net.profiles.\"tcp+tls\"]\n")
 	_, carol := node(t, s.at("two"), "--config", other)
 	s.knows("two", carol)
 
@@ -131,12 +126,12 @@ func TestTwoNetworksOfNodesThatKnowOnlyTheSeed(t *testing.T) {
 // A node that asks the seed of another network gets nothing and stays unknown.
 func TestANodeOfAnotherNetworkIsNotServed(t *testing.T) {
 	t.Parallel()
-	s := seed(t, newHome(t), strings.ReplaceAll(twoNetworks, "tcp+tls", "tcp"))
+	s := seed(t, proc.NewHome(t), strings.ReplaceAll(twoNetworks, "tcp+tls", "tcp"))
 	for _, network := range []string{"one", "two"} {
 		p := p2ptest.Dial(t, transport.Default(), addr.MustParse(s.at(network)))
 		p.Magic = [4]byte{9, 9, 9, 9}
 		p.Send(&p.Version, &p.Verack, &wire.Addrs{Entries: []wire.Entry{{Addr: addr.MustParse("tcp://127.0.0.1:1"), LastSeen: uint64(time.Now().Unix())}}})
-		if err := p.Conn().SetReadDeadline(time.Now().Add(patience)); err != nil {
+		if err := p.Conn().SetReadDeadline(time.Now().Add(proc.Patience)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := io.Copy(io.Discard, p.Conn()); errors.Is(err, os.ErrDeadlineExceeded) {
@@ -149,7 +144,7 @@ func TestANodeOfAnotherNetworkIsNotServed(t *testing.T) {
 // Any message of the application is unknown to the seed, which leaves and bans nobody.
 func TestTheSeedLeavesThoseWhoTalkAndServesThemAgain(t *testing.T) {
 	t.Parallel()
-	s := seed(t, newHome(t), oneNetwork)
+	s := seed(t, proc.NewHome(t), oneNetwork)
 	at := addr.MustParse(s.at("one"))
 	for range 3 {
 		p := p2ptest.Dial(t, transport.Default(), at)
@@ -163,38 +158,34 @@ func TestTheSeedLeavesThoseWhoTalkAndServesThemAgain(t *testing.T) {
 // What the seed knew it knows again after a restart, and after a kill.
 func TestTheSeedRemembers(t *testing.T) {
 	t.Parallel()
-	home := newHome(t)
+	home := proc.NewHome(t)
 	s := seed(t, home, oneNetwork)
 	_, alice := node(t, s.at("one"))
 	s.knows("one", alice)
-	s.signal(syscall.SIGTERM)
-	if code := s.exit(); code != 0 {
-		t.Fatalf("stopped with %d", code)
-	}
+	s.Stop()
 	again := seed(t, home, oneNetwork)
 	again.knows("one", alice)
-	again.signal(syscall.SIGKILL)
-	again.exit()
+	again.Kill()
 	seed(t, home, oneNetwork).knows("one", alice)
 }
 
 func TestSignals(t *testing.T) {
 	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT} {
-		s := seed(t, newHome(t), twoNetworks)
+		s := seed(t, proc.NewHome(t), twoNetworks)
 		s.at("two")              // so it has started
-		s.signal(syscall.SIGHUP) // is nothing to it
-		if got, err := ask[string](s, "ping"); got != "pong" || err != nil {
-			t.Errorf("ping gives %q, %v", got, err)
+		s.Signal(syscall.SIGHUP) // is nothing to it
+		if got := proc.Ask[string](s.Process, "ping"); got != "pong" {
+			t.Errorf("ping gives %q", got)
 		}
-		s.signal(sig)
-		if code := s.exit(); code != 0 {
+		s.Signal(sig)
+		if code := s.Exit(); code != 0 {
 			t.Errorf("%v ends it with %d", sig, code)
 		}
-		if log := s.stderr.String(); !strings.Contains(log, "one.p2p: Stopping P2P network") || !strings.HasSuffix(log, "Shut down successfully\n") {
+		if log := s.Stderr(); !strings.Contains(log, "one.p2p: Stopping P2P network") || !strings.HasSuffix(log, "Shut down successfully\n") {
 			t.Errorf("%v: the log ends with %q", sig, log)
 		}
-		if _, err := os.Lstat(filepath.Join(s.home, "rpc.sock")); !os.IsNotExist(err) {
+		if _, err := os.Lstat(filepath.Join(s.Home, "rpc.sock")); !os.IsNotExist(err) {
 			t.Errorf("the RPC socket is left behind (%v)", err)
 		}
 	}
@@ -202,16 +193,14 @@ func TestSignals(t *testing.T) {
 
 func TestAWrongConfigurationStartsNothing(t *testing.T) {
 	t.Parallel()
-	home := newHome(t)
+	home := proc.NewHome(t)
 	file := filepath.Join(home, "x.toml")
-	if err := os.WriteFile(file, []byte("[network.dchat]\naccept_addrs = [\"tcp://127.0.0.1:0\"]\nmagic = [1, 2, 3, 4]\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	proc.WriteFile(t, file, "[network.dchat]\naccept_addrs = [\"tcp://127.0.0.1:0\"]\nmagic = [1, 2, 3, 4]\n")
 	for _, args := range [][]string{{}, {"config", "check"}, {"config", "show"}} {
-		p := launch(t, lilith, home, append(args, "-c", file)...)
+		p := launch(t, "lilith", home, append(args, "-c", file)...)
 		want := "lilith: " + file + ":3: network.dchat.magic: unknown key; the nearest known one is network.dchat.magic_bytes\n"
-		if code := p.exit(); code != 2 || p.stderr.String() != want || p.stdout.String() != "" {
-			t.Errorf("%q ends with %d and says %q, want %q", args, code, p.stderr.String(), want)
+		if code := p.Exit(); code != 2 || p.Stderr() != want || p.Stdout() != "" {
+			t.Errorf("%q ends with %d and says %q, want %q", args, code, p.Stderr(), want)
 		}
 	}
 	if _, err := os.Lstat(filepath.Join(home, ".local")); !os.IsNotExist(err) {
@@ -222,21 +211,18 @@ func TestAWrongConfigurationStartsNothing(t *testing.T) {
 // One network that cannot listen fails the start, and the error says which, where and what to do.
 func TestOneNetworkThatCannotListenFailsTheStart(t *testing.T) {
 	t.Parallel()
-	home := newHome(t)
+	home := proc.NewHome(t)
 	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = taken.Close() }()
 	file := filepath.Join(home, "x.toml")
-	text := oneNetwork + fmt.Sprintf("[network.busy]\naccept_addrs = [\"tcp://%s\"]\nlocalnet = true\n", taken.Addr())
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p := launch(t, lilith, home, "-c", file, "--rpc-listen", "unix://"+filepath.Join(home, "rpc.sock"))
+	proc.WriteFile(t, file, oneNetwork+fmt.Sprintf("[network.busy]\naccept_addrs = [\"tcp://%s\"]\nlocalnet = true\n", taken.Addr()))
+	p := launch(t, "lilith", home, "-c", file, "--rpc-listen", proc.Socket(home))
 	want := `(?m)^lilith: cannot listen on tcp://` + regexp.QuoteMeta(taken.Addr().String()) + `.* address already in use: stop the program that uses it \(another lilith\?\), or take another port: change network\.busy\.accept_addrs in ` + regexp.QuoteMeta(file) + `$`
-	if code := p.exit(); code != 1 || !regexp.MustCompile(want).MatchString(p.stderr.String()) {
-		t.Errorf("it ends with %d and says %q, want %q", code, p.stderr.String(), want)
+	if code := p.Exit(); code != 1 || !regexp.MustCompile(want).MatchString(p.Stderr()) {
+		t.Errorf("it ends with %d and says %q, want %q", code, p.Stderr(), want)
 	}
 	if _, err := os.Lstat(filepath.Join(home, "rpc.sock")); !os.IsNotExist(err) {
 		t.Errorf("the RPC socket is left behind (%v)", err)
@@ -252,10 +238,10 @@ func TestFirstRun(t *testing.T) {
 		t.Skipf("the port of the default file is in use on this machine: %v", err)
 	}
 	_ = free.Close()
-	home := newHome(t)
-	p := launch(t, lilith, home, "--rpc-listen", "unix://"+filepath.Join(home, "rpc.sock"))
-	p.logged("Wrote a configuration file with the defaults file=" + home + "/.config/darkfi/lilith_config.toml")
-	p.logged("dchat.p2p: Listening addr=tcp://" + at)
+	home := proc.NewHome(t)
+	p := launch(t, "lilith", home, "--rpc-listen", proc.Socket(home))
+	p.Logged(regexp.QuoteMeta("Wrote a configuration file with the defaults file=" + home + "/.config/darkfi/lilith_config.toml"))
+	p.Logged(regexp.QuoteMeta("dchat.p2p: Listening addr=tcp://" + at))
 	if got := p.at("dchat"); got != "tcp://"+at+"/" {
 		t.Errorf("it listens at %s", got)
 	}
