@@ -1,11 +1,14 @@
 package p2p_test
 
 import (
+	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 
 	"go.uber.org/zap"
 
+	"dchat/p2p/addr"
 	"dchat/p2p/channel"
 	"dchat/p2p/protocol"
 	"dchat/p2p/transport"
@@ -25,6 +28,50 @@ func bomb() protocol.Registration {
 			)
 		},
 	}
+}
+
+// faulty is a network whose transport has a bug, which the first peer that connects finds.
+type faulty struct{ transport.Transport }
+
+func (f faulty) Listen(ctx context.Context, a addr.Addr) (transport.Listener, error) {
+	l, err := f.Transport.Listen(ctx, a)
+	return &faultyListener{Listener: l}, err
+}
+
+type faultyListener struct {
+	transport.Listener
+	accepted bool
+}
+
+func (l *faultyListener) Accept() (transport.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil || l.accepted {
+		return conn, err
+	}
+	l.accepted = true
+	return faultyConn{conn}, nil
+}
+
+type faultyConn struct{ transport.Conn }
+
+func (faultyConn) Handshake(context.Context) error { panic("oh") }
+
+func TestL8APanicOfATransportBeforeThereIsAChannelEndsThatConnectionOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := startNode(t, transport.Set{addr.TCP: faulty{memory()[addr.TCP]}})
+		conn, err := n.set.Dial(t.Context(), n.Addrs()[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		if _, err := conn.Read(make([]byte, 1)); err == nil {
+			t.Error("the connection goes on")
+		}
+		n.greeted().Alive()
+		if n.logs.FilterLevelExact(zap.ErrorLevel).Len() != 1 {
+			t.Error("nothing in the log")
+		}
+	})
 }
 
 func TestL8APanicInAHandlerEndsThatChannelOnly(t *testing.T) {

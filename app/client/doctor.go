@@ -108,7 +108,6 @@ func (c *cli) examine(ctx context.Context, endpoint addr.Addr, loaded *settingsf
 	if unreachable == nil || ctx.Err() != nil {
 		return report, unreachable
 	}
-	unreachable = unanswered(unreachable)
 	patient := doctor.Patient{
 		Fault:  fault,
 		Daemon: silent(endpoint, unreachable),
@@ -117,19 +116,19 @@ func (c *cli) examine(ctx context.Context, endpoint addr.Addr, loaded *settingsf
 	if loaded != nil {
 		patient.File, patient.Warnings, patient.Settings = loaded.File, loaded.Warnings, loaded.P2P
 	}
-	return doctor.Examine(ctx, patient), unreachable
+	return doctor.Examine(ctx, patient), unanswered(unreachable)
 }
 
 // silent says why the daemon did not examine itself.
 func silent(endpoint addr.Addr, why error) doctor.Check {
 	check := doctor.Check{Target: peerName(endpoint), Detail: why.Error()}
 	switch {
+	case errors.Is(why, jsonrpc.ErrUnreachable): // which may be for want of time too
+		check.Detail = fmt.Sprintf("no daemon answers there (%s)", dialReason(why))
+		check.Advice = "Start it with `dchatd`, or name another with --endpoint."
 	case errors.Is(why, context.DeadlineExceeded):
 		check.Detail = fmt.Sprintf("it takes connections and does not answer within %v", answerTime)
 		check.Advice = "It hangs, or was suspended: look at its log, and start it again."
-	case errors.Is(why, jsonrpc.ErrUnreachable):
-		check.Detail = fmt.Sprintf("no daemon answers there (%s)", dialReason(why))
-		check.Advice = "Start it with `dchatd`, or name another with --endpoint."
 	}
 	return check
 }

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -71,6 +72,7 @@ func atHome(t *testing.T, config string) []string {
 func TestDoctorTellsASilentDaemonFromNone(t *testing.T) {
 	at := addr.MustParse("tcp://127.0.0.1:51054")
 	d := &daemon{endpoint: at}
+	_, late := net.DialTimeout("tcp", at.HostPort(), 1)
 	for _, c := range []struct {
 		err            error
 		code           int
@@ -78,11 +80,12 @@ func TestDoctorTellsASilentDaemonFromNone(t *testing.T) {
 	}{
 		{context.DeadlineExceeded, exitUnreachable, "does not answer within 30s", "hangs"},
 		{fmt.Errorf("%w: %w", jsonrpc.ErrUnreachable, syscall.ECONNREFUSED), exitUnreachable, "no daemon answers there", "`dchatd`"},
+		{fmt.Errorf("%w: %w", jsonrpc.ErrUnreachable, late), exitUnreachable, "no daemon answers there (i/o timeout)", "`dchatd`"},
 		{jsonrpc.ErrDisconnected, exitFailed, "ended the connection", ""},
 	} {
-		err := unanswered(d.explain(c.err))
+		err := d.explain(c.err)
 		check := silent(at, err)
-		if code := exitCode(failure{err}); code != c.code || !strings.Contains(check.Detail, c.detail) || !strings.Contains(check.Advice, c.advice) {
+		if code := exitCode(failure{unanswered(err)}); code != c.code || !strings.Contains(check.Detail, c.detail) || !strings.Contains(check.Advice, c.advice) {
 			t.Errorf("%v: exit code %d, %+v", c.err, code, check)
 		}
 	}

@@ -127,7 +127,7 @@ func (c *conn) readRequest(ctx context.Context, lines *lineReader) (last bool, e
 
 func (c *conn) readItem(lines *lineReader) (queued, error) {
 	line, err := lines.next()
-	if len(line) > largeLine {
+	if len(line) > largeLine-len(lineEnd) { // its end counts for what it had grown to
 		_ = c.nc.SetReadDeadline(time.Time{})
 	}
 	item := queued{size: len(line) + itemSize}
@@ -159,15 +159,16 @@ func (c *conn) work(ctx context.Context) {
 		if c.drained.Load() {
 			c.patience.Reset(drainTimeout)
 		}
-		c.run(ctx, item.req)
+		out := c.server.run(ctx, item.req)
+		item.req.params = nil // the answer needs nothing of the line, and may be read slowly
 		if item.done != nil {
 			close(item.done)
 		}
+		c.answer(ctx, item.req, out)
 	}
 }
 
-func (c *conn) run(ctx context.Context, req request) {
-	out := c.server.run(ctx, req)
+func (c *conn) answer(ctx context.Context, req request, out outcome) {
 	switch {
 	case out.stream != nil:
 		c.stream(ctx, req, out)

@@ -3,6 +3,7 @@ package jsonrpc
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"runtime"
@@ -12,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"dchat/p2p/addr"
 )
 
 // J3: a line without end is refused when it is too long, and nothing behind it is run.
@@ -79,6 +82,107 @@ func TestJ3HugeRequestsTakeTurns(t *testing.T) {
 	})
 }
 
+// J3: clients that take their time to read the answers to huge requests hold up no other one.
+func TestJ3HugeRequestsDoNotWaitForReaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, Config{}, map[string]Handler{"list": list(strings.Repeat("x", writeChunk)), "ping": list()})
+		padding := strings.Repeat(" ", 2<<20)
+		slow := make([]*pipe, maxHuge)
+		for i := range slow {
+			slow[i] = servePipe(t.Context(), s)
+			write(t, slow[i].client, padding+call(1, "list"))
+		}
+		p := servePipe(t.Context(), s)
+		start := time.Now()
+		write(t, p.client, padding+call(2, "ping"))
+		p.want(t, `{"jsonrpc":"2.0","id":2,"result":[]}`)
+		if took := time.Since(start); took > 0 {
+			t.Errorf("it took %v", took)
+		}
+		for _, p := range append(slow, p) {
+			p.closeAndWait()
+		}
+	})
+}
+
+// pipes is a listener in the bubble of a test.
+type pipes struct {
+	conns  chan net.Conn
+	closed context.Context
+	close  context.CancelFunc
+}
+
+func (l pipes) Accept() (net.Conn, error) {
+	select {
+	case nc := <-l.conns:
+		return nc, nil
+	case <-l.closed.Done():
+		return nil, net.ErrClosed
+	}
+}
+
+func (l pipes) Close() error {
+	l.close()
+	return nil
+}
+
+func (l pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+
+// J3: over HTTP too a huge request has its 30 s when its turn has come.
+func TestJ3HugeHTTPRequestsHaveTheirTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, Config{Listen: httpListen}, new(fakeDaemon).methods())
+		listener := pipes{conns: make(chan net.Conn)}
+		listener.closed, listener.close = context.WithCancel(t.Context())
+		s.listen = func(context.Context, addr.Addr) (net.Listener, error) { return listener, nil }
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for range maxHuge {
+			_ = s.enterHuge(t.Context())
+		}
+		client, server := net.Pipe()
+		listener.conns <- server
+		var writing sync.WaitGroup
+		writing.Go(func() { _, _ = client.Write([]byte(posted(strings.Repeat(" ", 2<<20) + call(1, "ping")))) })
+		time.Sleep(2 * largeTimeout)
+		s.leaveHuge()
+		readUntil(t, client, "pong")
+		writing.Wait()
+		_ = client.Close()
+		if err := s.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// J3: a subscription over HTTP does not hold what came with its request.
+func TestJ3HTTPSubscriptionsLetGoOfTheirRequests(t *testing.T) {
+	var live atomic.Int32
+	s := startServer(t, Config{Listen: httpListen}, map[string]Handler{"ticks": ticker(&live, "taken")})
+	request := posted(strings.Repeat(" ", 8<<20) + call(1, "ticks"))
+	heap := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	for range 4 {
+		nc := connect(t, s)
+		write(t, nc, request)
+		readUntil(t, nc, "taken")
+	}
+	if each := (heap() - before) / 4; each > 4<<20 {
+		t.Errorf("%d bytes each", each)
+	}
+	runtime.KeepAlive(request)
+}
+
+func posted(body string) string {
+	return fmt.Sprintf("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+}
+
 // J4: a short line is waited for without limit; a long one has 30 s.
 func TestJ4SlowSender(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -116,6 +220,20 @@ func TestJ4LargeLineThenIdle(t *testing.T) {
 			p.want(t, pong(id))
 			time.Sleep(time.Hour)
 		}
+		p.closeAndWait()
+	})
+}
+
+// J4: that holds for one that is large only with its line end, too.
+func TestJ4BarelyLargeLineThenIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := servePipe(t.Context(), newServer(t, Config{}, new(fakeDaemon).methods()))
+		text := call(0, "ping")
+		p.send(strings.Repeat(" ", largeLine+1-len(text)) + text)
+		p.want(t, pong(0))
+		time.Sleep(time.Hour)
+		p.send(call(1, "ping"))
+		p.want(t, pong(1))
 		p.closeAndWait()
 	})
 }

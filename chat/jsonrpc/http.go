@@ -71,9 +71,10 @@ func (s *Server) runHTTP(w http.ResponseWriter, r *http.Request) (req request, o
 		limit = min(limit, hugeLine)
 	case r.ContentLength > hugeLine:
 		if s.enterHuge(r.Context()) != nil {
-			return // the client has gone
+			return // the server stops
 		}
 		defer s.leaveHuge()
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(largeTimeout)) // the wait does not count
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
 	if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
@@ -89,7 +90,9 @@ func (s *Server) runHTTP(w http.ResponseWriter, r *http.Request) (req request, o
 		s.writeHTTP(w, http.StatusBadRequest, encodeError(nil, refusal))
 		return
 	}
-	return req, s.run(r.Context(), req), true
+	out = s.run(r.Context(), req)
+	req.params = nil // the answer needs nothing of the body, and may be a long stream
+	return req, out, true
 }
 
 func (s *Server) answerHTTP(w http.ResponseWriter, r *http.Request, req request, out outcome) {

@@ -8,6 +8,7 @@ package session
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -126,11 +127,22 @@ func (e *Env) newChannel(l link, deadline time.Time) *channel.Channel {
 func (e *Env) secure(ctx context.Context, conn transport.Conn, deadline time.Time) error {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	err := transport.Handshake(ctx, conn)
+	err := e.shakeHands(ctx, conn)
 	if err != nil {
 		err = errors.Join(err, conn.Close())
 	}
 	return err
+}
+
+// shakeHands turns a panic of a transport into an error, as a channel does later.
+func (e *Env) shakeHands(ctx context.Context, conn transport.Conn) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &channel.PanicError{Value: v}
+			e.Log.Error("A panic ended a connection", zap.String("peer", conn.Peer().Redacted()), zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))
+		}
+	}()
+	return transport.Handshake(ctx, conn)
 }
 
 // setUp attaches the protocols and begins the handshake; its last message, on

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"dchat/p2p/addr"
@@ -187,4 +189,44 @@ func TestQUICLeavesNothingBehindWhenItHasSettled(t *testing.T) {
 		t.Fatalf("its socket is still there: %v", err)
 	}
 	_ = c.Close() // nothing was sent
+}
+
+// A socket that breaks under its listener takes its connections with it, and can be had again.
+func TestAQUICSocketThatBreaksIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newUDPNet()
+		var ends []*udpEnd
+		q := &transport.QUIC{}
+		q.OpenWith(func(_ string, at netip.AddrPort) (transport.QUICPort, error) {
+			end := n.end("127.6.6.6", int(at.Port()))
+			ends = append(ends, end)
+			return end, nil
+		})
+		l := mustListen(t, q, "quic://127.6.6.6:7000")
+		dialler := n.node("127.9.9.9")
+		for range 2 {
+			dialled, err := dialler.Dial(t.Context(), l.Addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			accepted, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = ends[len(ends)-1].Close() // as if somebody else had done it
+			if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("Accept: %v", err)
+			}
+			_ = l.Close()
+			synctest.Wait()
+			if l, err = q.Listen(t.Context(), l.Addr()); err != nil {
+				t.Fatal(err)
+			}
+			_ = accepted.Close() // it has ended
+			_ = dialled.Close()
+		}
+		_ = l.Close()
+		dialler.Settle(context.WithoutCancel(t.Context()))
+		q.Settle(t.Context())
+	})
 }
