@@ -174,6 +174,29 @@ func TestADirectChannelIsMadeAgainAsSoonAsItWasReleased(t *testing.T) {
 	})
 }
 
+// A connection that ends since nobody uses it any more says nothing against the peer,
+// however short it was.
+func TestAShortUseIsNoFailureOfThePeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set := memory()
+		l := listen(t, set)
+		serving(t, l)
+		n := startNode(t, set, refining)
+		for range 6 {
+			ch, release, err := n.Channel(t.Context(), l.Addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			release()
+			<-ch.Done()
+			<-time.After(time.Second)
+		}
+		if a, retry, ok := n.Hosts().Select(1); !ok || a != l.Addr() {
+			t.Errorf("Select = %v, %v, %v; want what was used", a, retry, ok)
+		}
+	})
+}
+
 func TestADirectChannelToWhereThePeerListensEndsWithItsLastUserToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mem := transport.NewMem()

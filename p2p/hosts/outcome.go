@@ -32,7 +32,7 @@ func (h *Hosts) Disconnected(a addr.Addr, lasted time.Duration) {
 	key := endpointOf(a)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if e := h.admit(a, key, Grey); e != nil && lasted < goodTime {
+	if e := h.admit(a, key, Grey); e != nil && lasted < GoodTime {
 		h.fail(e)
 	} else if e != nil {
 		e.failures, e.due = 0, h.now().Add(h.moment())
@@ -175,8 +175,8 @@ func (h *Hosts) forget(key endpoint) {
 }
 
 const (
-	// A connection that lasted goodTime was a good one: its end is no failure.
-	goodTime = 10 * time.Second
+	// GoodTime is how long a connection has to last to be a good one, whose end is no failure.
+	GoodTime = 10 * time.Second
 	// After a good one the address is left alone for a moment, so that two nodes
 	// do not reconnect in step.
 	shortestMoment, longestMoment = 200 * time.Millisecond, time.Second

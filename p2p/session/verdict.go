@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dchat/p2p/addr"
+	"dchat/p2p/channel"
 	"dchat/p2p/hosts"
 	"dchat/p2p/wire"
 )
@@ -41,6 +42,8 @@ func connectionEnded(ctx context.Context, book *hosts.Hosts, a addr.Addr, lasted
 	switch d := stranger(err); {
 	case ctx.Err() != nil: // we left
 		book.Release(a)
+	case errors.Is(err, channel.ErrClosed): // nobody here uses it any more, which says nothing against the peer
+		book.Disconnected(a, max(lasted, hosts.GoodTime))
 	case d > 0:
 		book.Avoid(a, d)
 	default:
